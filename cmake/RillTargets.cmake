@@ -1,0 +1,56 @@
+# One target a folder. The headers of a folder stand beside its sources and are seen as <rill/folder/name.h>, in
+# the build tree through links, in an installed tree as files.
+include(GNUInstallDirs)
+
+set(RILL_HEADER_TREE ${PROJECT_BINARY_DIR}/include)
+file(MAKE_DIRECTORY ${RILL_HEADER_TREE}/rill)
+set_property(GLOBAL PROPERTY RILL_TARGETS "")
+
+# The options that every target of Rill is compiled with.
+add_library(rill_options INTERFACE)
+target_compile_features(rill_options INTERFACE cxx_std_20)
+if(RILL_NATIVE)
+  target_compile_options(rill_options INTERFACE -march=native)
+endif()
+
+add_library(rill_warnings INTERFACE)
+target_compile_options(rill_warnings INTERFACE -Wall -Wextra -Wpedantic -Wshadow -Wnon-virtual-dtor
+                       $<$<CXX_COMPILER_ID:GNU>:-Wno-psabi>)
+if(RILL_WARNINGS_AS_ERRORS)
+  target_compile_options(rill_warnings INTERFACE -Werror)
+endif()
+
+# rill_library(folder [PUBLIC targets...] [PRIVATE targets...])
+function(rill_library folder)
+  cmake_parse_arguments(ARG "" "" "PUBLIC;PRIVATE" ${ARGN})
+  file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/${folder}/*.cpp)
+  file(GLOB headers RELATIVE ${PROJECT_SOURCE_DIR} CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/${folder}/*.h)
+  file(CREATE_LINK ${PROJECT_SOURCE_DIR}/${folder} ${RILL_HEADER_TREE}/rill/${folder} SYMBOLIC)
+  list(TRANSFORM headers PREPEND ${RILL_HEADER_TREE}/rill/)
+  set(name rill_${folder})
+  if(sources)
+    add_library(${name} ${sources})
+    set(public PUBLIC)
+    target_link_libraries(${name} PRIVATE $<BUILD_INTERFACE:rill_warnings> ${ARG_PRIVATE})
+    set_target_properties(${name} PROPERTIES POSITION_INDEPENDENT_CODE ON)
+  else()
+    add_library(${name} INTERFACE)
+    set(public INTERFACE)
+  endif()
+  target_link_libraries(${name} ${public} rill_options ${ARG_PUBLIC})
+  target_sources(${name} ${public} FILE_SET HEADERS BASE_DIRS ${RILL_HEADER_TREE} FILES ${headers})
+  set_target_properties(${name} PROPERTIES EXPORT_NAME ${folder})
+  add_library(rill::${folder} ALIAS ${name})
+  set_property(GLOBAL APPEND PROPERTY RILL_TARGETS ${name})
+endfunction()
+
+# rill::rill, everything at once, with <rill/rill.h>.
+function(rill_umbrella)
+  file(CREATE_LINK ${PROJECT_SOURCE_DIR}/rill.h ${RILL_HEADER_TREE}/rill/rill.h SYMBOLIC)
+  get_property(targets GLOBAL PROPERTY RILL_TARGETS)
+  add_library(rill INTERFACE)
+  target_link_libraries(rill INTERFACE ${targets})
+  target_sources(rill INTERFACE FILE_SET HEADERS BASE_DIRS ${RILL_HEADER_TREE}
+                 FILES ${RILL_HEADER_TREE}/rill/rill.h)
+  add_library(rill::rill ALIAS rill)
+endfunction()

@@ -1,0 +1,107 @@
+#pragma once
+
+#include <cstdint>
+#include <cstring>
+#include <initializer_list>
+#include <iterator>
+#include <memory>
+#include <span>
+#include <string>
+#include <utility>
+
+namespace rill {
+
+/// A short list of sizes, strides or axes: the first six stand inside the object, longer lists on the heap.
+class Dims {
+ public:
+  Dims() = default;
+  Dims(std::initializer_list<std::int64_t> values) : Dims(values.begin(), values.end()) {}
+  explicit Dims(std::span<const std::int64_t> values) : Dims(values.begin(), values.end()) {}
+  Dims(int count, std::int64_t value) {
+    resize(count);
+    for (auto& v : *this) v = value;
+  }
+  template <std::input_iterator I>
+  Dims(I first, I last) {
+    resize(static_cast<int>(std::distance(first, last)));
+    for (auto& v : *this) v = *first++;
+  }
+  Dims(const Dims& other) { *this = other; }
+  Dims(Dims&& other) noexcept
+      : size_(std::exchange(other.size_, 0)), capacity_(std::exchange(other.capacity_, inline_capacity)) {
+    heap_ = std::move(other.heap_);
+    if (!heap_) std::memcpy(inline_, other.inline_, sizeof(std::int64_t) * static_cast<std::size_t>(size_));
+  }
+  Dims& operator=(const Dims& other) {
+    if (this == &other) return *this;
+    resize(other.size_);
+    std::memcpy(data(), other.data(), sizeof(std::int64_t) * static_cast<std::size_t>(size_));
+    return *this;
+  }
+  Dims& operator=(Dims&& other) noexcept {
+    if (this == &other) return *this;
+    size_ = std::exchange(other.size_, 0);
+    capacity_ = std::exchange(other.capacity_, inline_capacity);
+    heap_ = std::move(other.heap_);
+    if (!heap_) std::memcpy(inline_, other.inline_, sizeof(std::int64_t) * static_cast<std::size_t>(size_));
+    return *this;
+  }
+
+  int size() const { return size_; }
+  bool empty() const { return size_ == 0; }
+  std::int64_t* data() { return heap_ ? heap_.get() : inline_; }
+  const std::int64_t* data() const { return heap_ ? heap_.get() : inline_; }
+  std::int64_t* begin() { return data(); }
+  std::int64_t* end() { return data() + size_; }
+  const std::int64_t* begin() const { return data(); }
+  const std::int64_t* end() const { return data() + size_; }
+  std::int64_t& operator[](int i) { return data()[i]; }
+  std::int64_t operator[](int i) const { return data()[i]; }
+  std::int64_t& back() { return data()[size_ - 1]; }
+  std::int64_t back() const { return data()[size_ - 1]; }
+
+  /// New elements hold 0.
+  void resize(int size);
+  void push_back(std::int64_t value) {
+    resize(size_ + 1);
+    back() = value;
+  }
+  /// Inserts before position i.
+  void insert(int i, std::int64_t value);
+  void erase(int i);
+
+  bool operator==(const Dims& other) const {
+    return size_ == other.size_ &&
+           std::memcmp(data(), other.data(), sizeof(std::int64_t) * static_cast<std::size_t>(size_)) == 0;
+  }
+
+ private:
+  static constexpr int inline_capacity = 6;
+  std::int64_t inline_[inline_capacity];
+  int size_ = 0;
+  int capacity_ = inline_capacity;
+  std::unique_ptr<std::int64_t[]> heap_;
+};
+
+/// The sizes of a tensor's axes; no axes for a scalar.
+using Shape = Dims;
+
+/// The number of elements of a shape: the product of its sizes, 1 for a scalar.
+std::int64_t count(const Shape& shape);
+
+/// "[32, 28]"
+std::string to_string(const Dims& dims);
+
+/// The strides, in elements, of a contiguous row-major tensor.
+Dims row_major_strides(const Shape& shape);
+
+/// The shape that two shapes broadcast to by NumPy's rule. Throws ShapeError, naming `operation`.
+Shape broadcast_shapes(const Shape& a, const Shape& b, const char* operation);
+
+/// An axis counted from the front: -1 is the last. Throws ShapeError, naming `operation`, when it is out of range.
+int normalize_axis(std::int64_t axis, int rank, const char* operation);
+
+/// The same for several axes, each at most once; in rising order. No axes at all means all of them.
+Dims normalize_axes(const Dims& axes, int rank, const char* operation);
+
+}  // namespace rill

@@ -1,0 +1,63 @@
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+
+namespace rill {
+
+/// Figures of the caching allocator, since the program began.
+struct MemoryStatistics {
+  std::int64_t in_use;           ///< bytes held by living tensors
+  std::int64_t peak_in_use;      ///< the largest value of in_use
+  std::int64_t cached;           ///< bytes kept for reuse
+  std::int64_t system_requests;  ///< how often memory was asked of the system
+};
+MemoryStatistics memory_statistics();
+
+/// Gives the memory that is kept for reuse back to the system.
+void release_cached_memory();
+
+namespace detail {
+
+/// Bytes aligned to 64, from the caching allocator. Uninitialised. Throws Error when the system has none.
+void* allocate(std::size_t bytes);
+void deallocate(void* data, std::size_t bytes) noexcept;
+
+/// Something computed from a storage's bytes and kept beside them, such as a weight packed for matrix products.
+/// It is dropped when the storage is written to, so it can never be stale.
+struct Derived {
+  virtual ~Derived() = default;
+};
+
+/// A reference-counted block of bytes that tensors share. It is written to only by a sole owner.
+class Storage {
+ public:
+  static Storage* create(std::size_t bytes);  ///< with one reference; the bytes follow the header
+  void retain() noexcept { references_.fetch_add(1, std::memory_order_relaxed); }
+  void release() noexcept {
+    if (references_.fetch_sub(1, std::memory_order_acq_rel) == 1) destroy();
+  }
+  bool unique() const noexcept { return references_.load(std::memory_order_acquire) == 1; }
+  std::byte* bytes() noexcept { return reinterpret_cast<std::byte*>(this) + header_size; }
+  std::size_t size() const noexcept { return size_; }
+
+  /// The one thing derived from the bytes as they are now, or null. What is set stays owned by the storage. When two
+  /// threads set one at the same moment the first wins, and what `set_derived` returns is it.
+  Derived* derived() const noexcept { return derived_.load(std::memory_order_acquire); }
+  Derived* set_derived(Derived* derived) noexcept;
+  /// Called before the bytes change.
+  void drop_derived() noexcept;
+
+ private:
+  static constexpr std::size_t header_size = 64;
+  explicit Storage(std::size_t size) : size_(size) {}
+  void destroy() noexcept;
+
+  std::atomic<std::int64_t> references_{1};
+  std::size_t size_;
+  std::atomic<Derived*> derived_{nullptr};
+};
+
+}  // namespace detail
+}  // namespace rill

@@ -1,0 +1,171 @@
+#pragma once
+
+#include <atomic>
+#include <concepts>
+#include <cstdint>
+#include <initializer_list>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "rill/tensor/dims.h"
+#include "rill/tensor/dtype.h"
+#include "rill/tensor/storage.h"
+
+namespace rill {
+
+class Tensor;
+
+namespace detail {
+
+/// Where on which tape a tensor was made. Only autograd/ reads it.
+struct TapeSlot {
+  std::uint64_t tape = 0;    ///< the recording it belongs to; 0: none
+  std::uint32_t value = 0;   ///< its place there
+};
+
+/// What a Tensor points to. Never changed once a second Tensor shares it.
+struct TensorBody {
+  std::atomic<std::int64_t> references{1};
+  Storage* storage = nullptr;
+  std::int64_t offset = 0;  ///< of the first element, in elements
+  std::int64_t count = 0;
+  Shape shape;
+  Dims strides;  ///< in elements; 0 repeats an element
+  DType dtype = DType::float32;
+  bool weak = false;        ///< a C++ number, which takes the dtype of the tensor it meets
+  bool contiguous = true;   ///< row-major without gaps
+  bool reused = false;      ///< a parameter's value: worth packing for matrix products
+  TapeSlot slot;
+};
+
+struct TensorAccess;
+
+}  // namespace detail
+
+/// An n-dimensional array: an element type, a shape and storage that is shared until it is written to.
+///
+/// Copying a Tensor copies a pointer. A value never changes under another Tensor that shares its storage: writing
+/// (`mutable_span`) copies first unless this tensor is the only owner. A default-constructed Tensor holds no value;
+/// so does the gradient of a source that the target does not depend on. Operations are free functions in
+/// `rill/autograd/ops.h`. Tensors may be read by several threads at once.
+class Tensor {
+ public:
+  /// No value: `defined()` is false and every operation throws ValueError.
+  Tensor() = default;
+  /// A scalar that takes the dtype of the tensor it meets in an operation; until then it is a float64 (from a floating
+  /// number) or an int64 (from an integer).
+  template <class T>
+    requires std::integral<T> || std::floating_point<T>
+  Tensor(T value) : Tensor(from_number(value)) {}  // NOLINT: a number is a tensor
+
+  Tensor(const Tensor& other) noexcept : body_(other.body_) {
+    if (body_) body_->references.fetch_add(1, std::memory_order_relaxed);
+  }
+  Tensor(Tensor&& other) noexcept : body_(std::exchange(other.body_, nullptr)) {}
+  Tensor& operator=(const Tensor& other) noexcept {
+    Tensor(other).swap(*this);
+    return *this;
+  }
+  Tensor& operator=(Tensor&& other) noexcept {
+    Tensor(std::move(other)).swap(*this);
+    return *this;
+  }
+  ~Tensor() {
+    if (body_ && body_->references.fetch_sub(1, std::memory_order_acq_rel) == 1) destroy();
+  }
+  void swap(Tensor& other) noexcept { std::swap(body_, other.body_); }
+
+  /// Uninitialised elements in row-major order. Throws ShapeError for a negative size.
+  static Tensor empty(const Shape& shape, DType dtype = DType::float32);
+  /// Copies `values` into a new tensor of that shape. Throws ShapeError when the number of elements differs.
+  template <Element T>
+  static Tensor from(std::span<const T> values, const Shape& shape);
+  template <Element T>
+  static Tensor from(const std::vector<T>& values) {
+    return from(std::span<const T>(values), Shape{static_cast<std::int64_t>(values.size())});
+  }
+  template <Element T>
+  static Tensor from(const std::vector<T>& values, const Shape& shape) {
+    return from(std::span<const T>(values), shape);
+  }
+
+  bool defined() const noexcept { return body_ != nullptr; }
+
+  // All of these throw ValueError on a tensor that holds no value.
+  const Shape& shape() const { return body().shape; }
+  std::int64_t size(std::int64_t axis) const;  ///< negative axes count from the end; throws ShapeError
+  int rank() const { return body().shape.size(); }
+  std::int64_t count() const { return body().count; }
+  DType dtype() const { return body().dtype; }
+  const Dims& strides() const { return body().strides; }
+  bool is_contiguous() const { return body().contiguous; }
+
+  /// The one element of a tensor of one element, of any dtype. Throws ShapeError when there are more or fewer.
+  double item() const;
+  /// The elements in row-major order. Throws DTypeError when T is not the dtype, ShapeError when the tensor is not
+  /// contiguous (take `contiguous(x)` first). The span lives as long as the tensor.
+  template <Element T>
+  std::span<const T> span() const;
+  /// The same to write to; makes this tensor the contiguous sole owner of its elements first.
+  template <Element T>
+  std::span<T> mutable_span();
+  /// A copy of the elements in row-major order, converted to T. Works for every dtype and layout.
+  template <Element T>
+  std::vector<T> to_vector() const;
+
+ private:
+  friend struct detail::TensorAccess;
+  const detail::TensorBody& body() const {
+    if (!body_) throw_undefined();
+    return *body_;
+  }
+  [[noreturn]] static void throw_undefined();
+  template <class T>
+  static Tensor from_number(T value) {
+    if constexpr (std::integral<T>)
+      return weak_scalar(static_cast<std::int64_t>(value));
+    else
+      return weak_scalar(static_cast<double>(value));
+  }
+  static Tensor weak_scalar(double value);
+  static Tensor weak_scalar(std::int64_t value);
+  void destroy() noexcept;
+
+  detail::TensorBody* body_ = nullptr;
+};
+
+/// The elements as NumPy prints them.
+std::string to_string(const Tensor& tensor);
+
+namespace detail {
+
+/// What kernels and the tape see of a tensor and users do not.
+struct TensorAccess {
+  /// A tensor over a storage, taking over one reference to it.
+  static Tensor make(Storage* storage, std::int64_t offset, const Shape& shape, const Dims& strides, DType dtype);
+  /// Another view of the same elements. No bounds are checked.
+  static Tensor view(const Tensor& base, std::int64_t offset, const Shape& shape, const Dims& strides);
+  static const TensorBody& body(const Tensor& t) { return t.body(); }
+  static TensorBody& mutable_body(Tensor& t) { return *t.body_; }
+  static bool sole_owner(const Tensor& t) {
+    return t.body_ && t.body_->references.load(std::memory_order_acquire) == 1 && t.body_->storage->unique();
+  }
+  /// The first element, for reading.
+  template <class T>
+  static const T* data(const Tensor& t) {
+    return reinterpret_cast<const T*>(t.body().storage->bytes()) + t.body_->offset;
+  }
+  /// The first element, for filling a tensor that was just made or whose owner accepts the write.
+  template <class T>
+  static T* raw(const Tensor& t) {
+    return reinterpret_cast<T*>(t.body().storage->bytes()) + t.body_->offset;
+  }
+  /// Makes `t` the sole, contiguous owner of its elements and drops what was derived from them.
+  static void make_writable(Tensor& t);
+};
+
+}  // namespace detail
+
+}  // namespace rill
