@@ -1,0 +1,9 @@
+#pragma once
+
+// All of Rill. A program that uses a part of it may include that part's headers alone.
+
+#include "rill/tensor/create.h"
+#include "rill/tensor/error.h"
+#include "rill/tensor/random.h"
+#include "rill/tensor/tensor.h"
+#include "rill/tensor/threads.h"
