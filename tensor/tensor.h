@@ -23,6 +23,7 @@ namespace detail {
 struct TapeSlot {
   std::uint64_t tape = 0;    ///< the recording it belongs to; 0: none
   std::uint32_t value = 0;   ///< its place there
+  std::uint32_t serial = 0;  ///< tells it from a later value at that place
 };
 
 /// What a Tensor points to. Never changed once a second Tensor shares it.
@@ -149,6 +150,8 @@ struct TensorAccess {
   static Tensor view(const Tensor& base, std::int64_t offset, const Shape& shape, const Dims& strides);
   static const TensorBody& body(const Tensor& t) { return t.body(); }
   static TensorBody& mutable_body(Tensor& t) { return *t.body_; }
+  /// Whether no other Tensor shares the body, so that its slot may be set.
+  static bool sole_handle(const Tensor& t) { return t.body_->references.load(std::memory_order_acquire) == 1; }
   static bool sole_owner(const Tensor& t) {
     return t.body_ && t.body_->references.load(std::memory_order_acquire) == 1 && t.body_->storage->unique();
   }

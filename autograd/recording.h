@@ -1,0 +1,90 @@
+#pragma once
+
+// What the tapes of one thread share: one list of values and operations in order of execution, which is already a
+// topological order. A Tape is a bookmark in it.
+
+#include <cstddef>
+#include <memory>
+#include <unordered_map>
+#include <vector>
+
+#include "rill/autograd/record.h"
+
+namespace rill::detail {
+
+/// Memory for rules, freed all at once from a mark on. Its blocks are kept for the next recording.
+class Arena {
+ public:
+  struct Mark {
+    std::size_t block = 0, used = 0;
+  };
+  void* allocate(std::size_t size, std::size_t alignment);
+  Mark mark() const { return at_; }
+  void rewind(Mark mark) { at_ = mark; }
+
+ private:
+  struct Block {
+    std::unique_ptr<std::byte[]> bytes;
+    std::size_t size;
+  };
+  std::vector<Block> blocks_;
+  Mark at_;
+};
+
+class Recording {
+ public:
+  struct Value {
+    Shape shape;
+    DType dtype;
+    std::uint32_t serial;  ///< tells it from a value whose place it took over
+    std::int64_t op;       ///< the operation that made it; -1 for a source
+  };
+  struct Edge {
+    std::uint32_t value;
+    RuleBase* rule;
+  };
+  static constexpr std::uint32_t no_value = ~std::uint32_t{0};
+
+  struct Op {
+    const char* name;
+    std::uint32_t first_edge, edges;
+    std::uint32_t first_output, outputs;
+    RuleBase* joint;
+    Tensor output;  ///< kept only where a rule asks for it
+  };
+  struct Leaf {
+    Tensor value;
+    std::uint32_t place;
+  };
+
+  std::uint64_t id = 0;
+  int depth = 0;   ///< of nested tapes
+  int paused = 0;
+  std::uint32_t next_serial = 0;
+  std::vector<Value> values;
+  std::vector<Edge> edges;
+  std::vector<Op> ops;
+  std::unordered_map<std::uint64_t, Leaf> parameters;  ///< by Parameter::id()
+  std::vector<std::uint64_t> parameter_order;
+  Arena arena;
+
+  /// The place of x among the values, or no_value.
+  std::uint32_t place(const Tensor& x) const noexcept;
+  /// x as a new value made by `op`.
+  Tensor append(Tensor x, std::int64_t op);
+  void begin();
+  /// Drops all operations from `op` and all values from `value` on.
+  void rewind(std::size_t op, std::size_t value, Arena::Mark mark) noexcept;
+};
+
+/// This thread's recording, whether or not it takes operations now.
+Recording& this_thread();
+/// Sets `current` by depth and pauses.
+void update_current(Recording& recording);
+
+/// The reverse sweep: the gradients of the targets with respect to the values at `sources`, from operations at or after
+/// `first_op`. `record` says whether the sweep is itself recorded. The results hold no value where nothing flows.
+std::vector<Tensor> sweep(Recording& recording, std::size_t first_op, std::span<const Target> targets,
+                          const std::vector<std::uint32_t>& sources);
+
+}  // namespace rill::detail

@@ -1,0 +1,356 @@
+#include <algorithm>
+#include <memory>
+#include <optional>
+
+#include "fmt/format.h"
+#include "rill/autograd/ops.h"
+#include "rill/autograd/recording.h"
+#include "rill/tensor/error.h"
+#include "rill/tensor/kernels/copy.h"
+#include "rill/tensor/kernels/elementwise.h"
+#include "rill/tensor/kernels/matmul.h"
+#include "rill/tensor/kernels/reduce.h"
+#include "rill/tensor/kernels/views.h"
+
+namespace rill::detail {
+namespace {
+
+// Products that wait to be gathered hold on to their operands; beyond this many bytes of right operands they are summed.
+constexpr std::int64_t largest_gathering = std::int64_t{64} << 20;
+
+/// The parts of one axis of a cotangent that have been written so far; the rest of its memory is uninitialised.
+class Coverage {
+ public:
+  explicit Coverage(int axis) : axis_(axis) {}
+  int axis() const { return axis_; }
+  bool contains(std::int64_t begin, std::int64_t end) const {
+    const auto i = first_ending_after(begin);
+    return i != parts_.end() && i->begin <= begin && end <= i->end;
+  }
+  bool meets(std::int64_t begin, std::int64_t end) const {
+    const auto i = first_ending_after(begin);
+    return i != parts_.end() && i->begin < end;
+  }
+  /// [begin, end) must not meet what is there.
+  void add(std::int64_t begin, std::int64_t end) {
+    auto next = std::find_if(parts_.begin(), parts_.end(), [&](const Part& p) { return p.begin >= end; });
+    const bool joins_next = next != parts_.end() && next->begin == end;
+    const bool joins_previous = next != parts_.begin() && (next - 1)->end == begin;
+    if (joins_next && joins_previous) {
+      (next - 1)->end = next->end;
+      parts_.erase(next);
+    } else if (joins_next) {
+      next->begin = begin;
+    } else if (joins_previous) {
+      (next - 1)->end = end;
+    } else {
+      parts_.insert(next, {begin, end});
+    }
+  }
+  /// Calls f(begin, end) for each gap in [0, size).
+  template <class F>
+  void for_each_gap(std::int64_t size, F f) const {
+    std::int64_t at = 0;
+    for (const Part& p : parts_) {
+      if (at < p.begin) f(at, p.begin);
+      at = p.end;
+    }
+    if (at < size) f(at, size);
+  }
+
+ private:
+  struct Part {
+    std::int64_t begin, end;
+  };
+  std::vector<Part>::const_iterator first_ending_after(std::int64_t begin) const {
+    return std::find_if(parts_.begin(), parts_.end(), [&](const Part& p) { return p.end > begin; });
+  }
+  int axis_;
+  std::vector<Part> parts_;  // rising, never touching
+};
+
+/// What has been gathered of the gradient with respect to one value.
+struct Cotangent {
+  struct Pending {
+    std::optional<Coverage> coverage;  // without it, all of `value` is written
+    std::vector<std::pair<Tensor, Tensor>> products;
+    std::int64_t product_bytes = 0;
+  };
+  Tensor value;
+  std::unique_ptr<Pending> pending;
+
+  Pending& wait() {
+    if (!pending) pending = std::make_unique<Pending>();
+    return *pending;
+  }
+  bool empty() const { return !value.defined() && !pending; }
+};
+
+Tensor gather_products(const std::vector<std::pair<Tensor, Tensor>>& products, bool recorded) {
+  if (!recorded) return kernels::sum_of_products(products);
+  std::vector<Tensor> left, right;
+  for (const auto& [l, r] : products) {
+    left.push_back(l);
+    right.push_back(r);
+  }
+  return matmul(transpose(concat(left, 0), 0, 1), concat(right, 0));
+}
+
+class Sweep final : public Backward {
+ public:
+  Sweep(Recording& recording, std::size_t first_op, bool recorded)
+      : recording_(recording), first_op_(first_op), recorded_(recorded) {
+    first_value_ = first_op < recording.ops.size() ? recording.ops[first_op].first_output
+                                                   : static_cast<std::uint32_t>(recording.values.size());
+    cotangents_.resize(recording.values.size() - first_value_);
+    needed_.resize(cotangents_.size());
+  }
+
+  void mark_source(std::uint32_t place) { need(place) = source; }
+
+  /// An operation is needed when a source is among its inputs, or among those of a needed operation before it.
+  void mark_needed() {
+    for (std::size_t o = first_op_; o < recording_.ops.size(); ++o) {
+      const auto& op = recording_.ops[o];
+      const auto* edges = recording_.edges.data() + op.first_edge;
+      const bool any = std::any_of(edges, edges + op.edges, [&](const Recording::Edge& e) { return needs(e.value); });
+      if (!any) continue;
+      for (std::uint32_t j = 0; j < op.outputs; ++j) {
+        auto& mark = need(op.first_output + j);
+        if (mark == none) mark = passed;
+      }
+    }
+    end_op_ = recording_.ops.size();
+  }
+
+  void accumulate(std::uint32_t place, Tensor g, const char* op) {
+    if (!g.defined() || !needs(place)) return;
+    const auto& info = recording_.values[place];
+    if (g.dtype() != info.dtype) {
+      if (!TensorAccess::body(g).weak)
+        throw DTypeError(fmt::format("{}: its rule gave a gradient of {} for an input of {}", op, name(g.dtype()),
+                                     name(info.dtype)));
+      g = kernels::cast(g, info.dtype);
+    }
+    if (!(g.shape() == info.shape)) g = recorded_ ? sum_to(g, Shape(info.shape)) : reduce(g, info.shape, op);
+    Cotangent& c = at(place);
+    if (c.pending && c.pending->coverage) close_gaps(c);
+    if (!c.value.defined())
+      c.value = std::move(g);
+    else if (recorded_)
+      c.value = c.value + g;
+    else
+      kernels::accumulate(c.value, g);
+  }
+
+  void run() {
+    for (std::size_t o = end_op_; o-- > first_op_;) {
+      const Recording::Op op = recording_.ops[o];
+      bool any = false;
+      for (std::uint32_t j = 0; j < op.outputs && !any; ++j)
+        any = needs(op.first_output + j) && !at(op.first_output + j).empty();
+      if (!any) continue;
+      for (std::uint32_t j = 0; j < op.outputs; ++j) settle(op.first_output + j);
+      op_ = &op;
+      if (op.joint)
+        op.joint->joint(*op.joint, *this);
+      else
+        apply_rules(op);
+      for (std::uint32_t j = 0; j < op.outputs; ++j)
+        if (need(op.first_output + j) != source) at(op.first_output + j) = {};
+    }
+  }
+
+  Tensor result(std::uint32_t place) {
+    settle(place);
+    return at(place).value;
+  }
+
+  // What a joint rule sees.
+  const Tensor& cotangent(std::size_t output) const override {
+    return cotangents_[op_->first_output + output - first_value_].value;
+  }
+  bool wants(std::size_t input) const override {
+    const std::uint32_t place = edge(input).value;
+    return place != Recording::no_value && needs(place);
+  }
+  void give(std::size_t input, Tensor gradient) override {
+    if (wants(input)) accumulate(edge(input).value, std::move(gradient), op_->name);
+  }
+  bool recorded() const override { return recorded_; }
+  Tensor destination(std::size_t input) override {
+    if (recorded_ || !wants(input)) return {};
+    const std::uint32_t place = edge(input).value;
+    const auto& info = recording_.values[place];
+    if (info.op < static_cast<std::int64_t>(first_op_) || need(place) == source || !at(place).empty()) return {};
+    const auto& op = recording_.ops[static_cast<std::size_t>(info.op)];
+    if (op.joint || op.edges != 1) return {};
+    const Recording::Edge& parent = recording_.edges[op.first_edge];
+    const Window* window = parent.rule->window;
+    if (!window || window->step != 1 || !needs(parent.value)) return {};
+    const std::int64_t end = window->start + info.shape[window->axis];
+    Cotangent& c = at(parent.value);
+    open_gaps(parent.value, window->axis);
+    if (!c.pending || !c.pending->coverage || c.pending->coverage->axis() != window->axis ||
+        c.pending->coverage->meets(window->start, end))
+      return {};
+    c.pending->coverage->add(window->start, end);
+    return kernels::window(c.value, window->axis, window->start, info.shape[window->axis]);
+  }
+
+ private:
+  enum Need : std::uint8_t { none, passed, source };
+
+  const Recording::Edge& edge(std::size_t input) const { return recording_.edges[op_->first_edge + input]; }
+
+  // Sources may lie before this tape's first operation; those few stand in a map.
+  Cotangent& at(std::uint32_t place) {
+    return place >= first_value_ ? cotangents_[place - first_value_] : earlier_[place].first;
+  }
+  Need& need(std::uint32_t place) {
+    return place >= first_value_ ? needed_[place - first_value_] : earlier_[place].second;
+  }
+  bool needs(std::uint32_t place) const {
+    if (place >= first_value_) return needed_[place - first_value_] != none;
+    return earlier_.contains(place);
+  }
+
+  void apply_rules(const Recording::Op& op) {
+    const Tensor g = at(op.first_output).value;
+    for (std::uint32_t e = 0; e < op.edges; ++e) {
+      const Recording::Edge edge = recording_.edges[op.first_edge + e];
+      if (!needs(edge.value)) continue;
+      RuleBase& rule = *edge.rule;
+      if (rule.window)
+        write_window(edge.value, *rule.window, g, op.name);
+      else if (rule.product)
+        gather(edge.value, rule.product(rule, g), op.name);
+      else
+        accumulate(edge.value, rule.gradient(rule, g, op.output), op.name);
+    }
+  }
+
+  void gather(std::uint32_t place, Product product, const char* op) {
+    if (!product.left.defined() || !product.right.defined()) return;
+    auto& pending = at(place).wait();
+    pending.product_bytes += product.right.count() * static_cast<std::int64_t>(size_of(product.right.dtype()));
+    pending.products.emplace_back(std::move(product.left), std::move(product.right));
+    if (pending.product_bytes > largest_gathering) sum_products(place, op);
+  }
+
+  void sum_products(std::uint32_t place, const char* op) {
+    auto& pending = *at(place).pending;
+    const auto products = std::exchange(pending.products, {});
+    pending.product_bytes = 0;
+    accumulate(place, gather_products(products, recorded_), op);
+  }
+
+  void write_window(std::uint32_t place, const Window& window, const Tensor& g, const char* op) {
+    const auto& info = recording_.values[place];
+    if (recorded_)
+      return accumulate(place, unslice(g, Shape(info.shape), window.axis, window.start, window.step), op);
+    Cotangent& c = at(place);
+    const std::int64_t length = g.shape()[window.axis];
+    const std::int64_t end = window.start + length;
+    open_gaps(place, window.axis);
+    Coverage* coverage = c.pending && c.pending->coverage ? &*c.pending->coverage : nullptr;
+    if (coverage && window.step == 1 && coverage->axis() == window.axis && !coverage->meets(window.start, end)) {
+      coverage->add(window.start, end);
+      kernels::copy_into(g, kernels::window(c.value, window.axis, window.start, length));
+      return;
+    }
+    if (coverage && !(window.step == 1 && coverage->axis() == window.axis && coverage->contains(window.start, end)))
+      close_gaps(c);
+    // A rule may still hold a view of what is about to change.
+    if (!TensorAccess::sole_owner(c.value) || !c.value.is_contiguous()) c.value = kernels::copy(c.value);
+    kernels::add_into(g, kernels::window(c.value, window.axis, window.start, length, window.step));
+  }
+
+  /// Gives an empty cotangent memory of which nothing is written yet.
+  void open_gaps(std::uint32_t place, int axis) {
+    Cotangent& c = at(place);
+    if (c.value.defined()) return;
+    const auto& info = recording_.values[place];
+    c.value = Tensor::empty(info.shape, info.dtype);
+    c.wait().coverage.emplace(axis);
+  }
+
+  void close_gaps(Cotangent& c) {
+    const Coverage coverage = *c.pending->coverage;
+    c.pending->coverage.reset();
+    coverage.for_each_gap(c.value.shape()[coverage.axis()], [&](std::int64_t begin, std::int64_t end) {
+      kernels::fill(kernels::window(c.value, coverage.axis(), begin, end - begin), 0);
+    });
+  }
+
+  void settle(std::uint32_t place) {
+    Cotangent& c = at(place);
+    if (!c.pending) return;
+    if (c.pending->coverage) close_gaps(c);
+    if (!c.pending->products.empty()) sum_products(place, "matmul");
+    at(place).pending.reset();
+  }
+
+  static Tensor reduce(const Tensor& g, const Shape& shape, const char* op) {
+    try {
+      return kernels::sum_to(g, shape);
+    } catch (const ShapeError&) {
+      throw ShapeError(fmt::format("{}: its rule gave a gradient of shape {} for an input of shape {}", op,
+                                   to_string(g.shape()), to_string(shape)));
+    }
+  }
+
+  Recording& recording_;
+  std::size_t first_op_;
+  std::size_t end_op_ = 0;
+  bool recorded_;
+  std::uint32_t first_value_;
+  std::vector<Cotangent> cotangents_;
+  std::vector<Need> needed_;
+  std::unordered_map<std::uint32_t, std::pair<Cotangent, Need>> earlier_;
+  const Recording::Op* op_ = nullptr;
+};
+
+Tensor seed_of(const Target& target) {
+  const Tensor& value = target.value;
+  if (!is_floating(value.dtype()))
+    throw DTypeError(fmt::format("tape.gradient: the target has dtype {}; only floating values have gradients",
+                                 name(value.dtype())));
+  if (!target.cotangent.defined()) {
+    if (value.count() != 1)
+      throw ShapeError(fmt::format(
+          "tape.gradient: the loss has shape {}; take its sum or mean first, or give a cotangent of that shape",
+          to_string(value.shape())));
+    return kernels::full(value.shape(), 1, value.dtype());
+  }
+  if (!(target.cotangent.shape() == value.shape()))
+    throw ShapeError(fmt::format("tape.gradient: the cotangent has shape {}, the target {}",
+                                 to_string(target.cotangent.shape()), to_string(value.shape())));
+  if (target.cotangent.dtype() != value.dtype())
+    throw DTypeError(fmt::format("tape.gradient: the cotangent has dtype {}, the target {}",
+                                 name(target.cotangent.dtype()), name(value.dtype())));
+  return target.cotangent;
+}
+
+}  // namespace
+
+std::vector<Tensor> sweep(Recording& recording, std::size_t first_op, std::span<const Target> targets,
+                          const std::vector<std::uint32_t>& sources) {
+  const bool recorded = recording.depth >= 2 && recording.paused == 0;
+  std::optional<PauseRecording> pause;
+  if (!recorded) pause.emplace();
+  Sweep sweep(recording, first_op, recorded);
+  for (auto place : sources) sweep.mark_source(place);
+  sweep.mark_needed();
+  for (const Target& target : targets) {
+    Tensor seed = seed_of(target);
+    const std::uint32_t place = recording.place(target.value);
+    if (place != Recording::no_value) sweep.accumulate(place, std::move(seed), "tape.gradient");
+  }
+  sweep.run();
+  std::vector<Tensor> results;
+  for (auto place : sources) results.push_back(sweep.result(place));
+  return results;
+}
+
+}  // namespace rill::detail

@@ -1,0 +1,191 @@
+#include "rill/autograd/tape.h"
+
+#include <atomic>
+
+#include "fmt/format.h"
+#include "rill/autograd/recording.h"
+#include "rill/tensor/error.h"
+
+namespace rill {
+
+using detail::Recording;
+using detail::TensorAccess;
+
+namespace detail {
+
+thread_local constinit Recording* current = nullptr;
+
+Recording& this_thread() {
+  static thread_local Recording recording;
+  return recording;
+}
+
+void update_current(Recording& recording) {
+  current = recording.depth > 0 && recording.paused == 0 ? &recording : nullptr;
+}
+
+void* Arena::allocate(std::size_t size, std::size_t alignment) {
+  constexpr std::size_t block_size = 64 * 1024;
+  for (;; ++at_.block, at_.used = 0) {
+    if (at_.block == blocks_.size()) {
+      const std::size_t bytes = std::max(block_size, size + alignment);
+      blocks_.push_back({std::make_unique<std::byte[]>(bytes), bytes});
+    }
+    Block& block = blocks_[at_.block];
+    void* place = block.bytes.get() + at_.used;
+    std::size_t space = block.size - at_.used;
+    if (std::align(alignment, size, place, space)) {
+      at_.used = static_cast<std::size_t>(static_cast<std::byte*>(place) - block.bytes.get()) + size;
+      return place;
+    }
+  }
+}
+
+std::uint32_t Recording::place(const Tensor& x) const noexcept {
+  const TapeSlot& slot = TensorAccess::body(x).slot;
+  if (slot.tape != id || slot.value >= values.size() || values[slot.value].serial != slot.serial) return no_value;
+  return slot.value;
+}
+
+Tensor Recording::append(Tensor x, std::int64_t op) {
+  // A body that others hold already must not change under them.
+  if (!TensorAccess::sole_handle(x) || TensorAccess::body(x).slot.tape != 0)
+    x = TensorAccess::view(x, TensorAccess::body(x).offset, x.shape(), x.strides());
+  auto& body = TensorAccess::mutable_body(x);
+  body.weak = false;
+  body.slot = {id, static_cast<std::uint32_t>(values.size()), next_serial};
+  values.push_back({body.shape, body.dtype, next_serial, op});
+  ++next_serial;
+  return x;
+}
+
+void Recording::begin() {
+  static std::atomic<std::uint64_t> next{1};
+  id = next.fetch_add(1, std::memory_order_relaxed);
+  next_serial = 0;
+}
+
+void Recording::rewind(std::size_t op, std::size_t value, Arena::Mark mark) noexcept {
+  while (ops.size() > op) {
+    const Op& last = ops.back();
+    for (std::size_t e = last.first_edge; e < edges.size(); ++e)
+      if (edges[e].rule) edges[e].rule->destroy(*edges[e].rule);
+    if (last.joint) last.joint->destroy(*last.joint);
+    edges.resize(last.first_edge);
+    ops.pop_back();
+  }
+  values.erase(values.begin() + static_cast<std::ptrdiff_t>(value), values.end());
+  while (!parameter_order.empty() && parameters.at(parameter_order.back()).place >= value) {
+    parameters.erase(parameter_order.back());
+    parameter_order.pop_back();
+  }
+  arena.rewind(mark);
+}
+
+bool is_tracked(const Tensor& x) noexcept {
+  return current && x.defined() && current->place(x) != Recording::no_value;
+}
+
+Tensor untracked(Tensor x) {
+  const auto& body = TensorAccess::body(x);
+  return body.slot.tape == 0 ? x : TensorAccess::view(x, body.offset, body.shape, body.strides);
+}
+
+void begin_op(const char* name) {
+  auto& r = *current;
+  r.ops.push_back({name, static_cast<std::uint32_t>(r.edges.size()), 0, static_cast<std::uint32_t>(r.values.size()), 0,
+                   nullptr, {}});
+}
+
+void add_edge(const Tensor& input, RuleBase* rule) {
+  current->edges.push_back({current->place(input), rule});
+  ++current->ops.back().edges;
+}
+
+void set_joint(RuleBase* rule) { current->ops.back().joint = rule; }
+
+Tensor add_output(Tensor value, bool keep) {
+  auto& r = *current;
+  Tensor tracked = r.append(std::move(value), static_cast<std::int64_t>(r.ops.size()) - 1);
+  ++r.ops.back().outputs;
+  if (keep) r.ops.back().output = tracked;
+  return tracked;
+}
+
+void* allocate_rule(std::size_t size, std::size_t alignment) { return current->arena.allocate(size, alignment); }
+
+}  // namespace detail
+
+Tape::Tape() {
+  auto& r = detail::this_thread();
+  if (r.depth == 0) r.begin();
+  depth_ = ++r.depth;
+  first_op_ = r.ops.size();
+  detail::update_current(r);
+}
+
+Tape::~Tape() {
+  auto& r = detail::this_thread();
+  if (--r.depth == 0) r.rewind(0, 0, {});
+  detail::update_current(r);
+}
+
+Tensor Tape::watch(const Tensor& x) {
+  if (!is_floating(x.dtype()))
+    throw DTypeError(fmt::format("watch: a tensor of {} has no gradient; cast it to a floating dtype", name(x.dtype())));
+  return detail::this_thread().append(detail::untracked(x), -1);
+}
+
+std::size_t Tape::size() const { return detail::this_thread().ops.size() - first_op_; }
+
+Gradients Tape::gradient(const Target& target) const {
+  auto& r = detail::this_thread();
+  std::vector<std::uint32_t> places;
+  for (auto id : r.parameter_order) places.push_back(r.parameters.at(id).place);
+  const std::vector<std::uint64_t> ids = r.parameter_order;
+  const auto values = detail::sweep(r, first_op_, {&target, 1}, places);
+  Gradients gradients;
+  for (std::size_t i = 0; i < values.size(); ++i)
+    if (values[i].defined()) gradients.set(ids[i], values[i]);
+  if (gradients.empty())
+    throw ValueError(
+        "tape.gradient: the target depends on no trainable parameter; was it computed after this tape began?");
+  return gradients;
+}
+
+Tensor Tape::gradient(const Target& target, const Tensor& source) const {
+  return gradient(std::span(&target, 1), std::vector<Tensor>{source}).front();
+}
+
+std::vector<Tensor> Tape::gradient(const Target& target, const std::vector<Tensor>& sources) const {
+  return gradient(std::span(&target, 1), sources);
+}
+
+std::vector<Tensor> Tape::gradient(std::span<const Target> targets, const std::vector<Tensor>& sources) const {
+  auto& r = detail::this_thread();
+  std::vector<std::uint32_t> places;
+  for (std::size_t i = 0; i < sources.size(); ++i) {
+    places.push_back(r.place(sources[i]));
+    if (places.back() == Recording::no_value)
+      throw ValueError(fmt::format(
+          "tape.gradient: source {} was never seen by this tape; watch it, or use what the tape's operations returned",
+          i));
+  }
+  return detail::sweep(r, first_op_, targets, places);
+}
+
+PauseRecording::PauseRecording() {
+  auto& r = detail::this_thread();
+  ++r.paused;
+  detail::update_current(r);
+}
+
+PauseRecording::~PauseRecording() {
+  auto& r = detail::this_thread();
+  --r.paused;
+  detail::update_current(r);
+}
+
+bool is_recording() { return detail::current != nullptr; }
+
+}  // namespace rill
