@@ -2,6 +2,11 @@
 
 // All of Rill. A program that uses a part of it may include that part's headers alone.
 
+#include "rill/autograd/gradcheck.h"
+#include "rill/autograd/ops.h"
+#include "rill/autograd/parameter.h"
+#include "rill/autograd/record.h"
+#include "rill/autograd/tape.h"
 #include "rill/tensor/create.h"
 #include "rill/tensor/error.h"
 #include "rill/tensor/random.h"
