@@ -1,0 +1,242 @@
+#pragma once
+
+#include <array>
+#include <concepts>
+#include <tuple>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+#include "rill/autograd/fused/dual.h"
+#include "rill/autograd/fused/packet.h"
+#include "rill/autograd/fused/run.h"
+#include "rill/autograd/ops.h"
+#include "rill/autograd/record.h"
+
+namespace rill {
+
+namespace fuse {
+
+template <class R>
+struct Outputs {
+  static constexpr std::size_t count = 1;
+};
+template <class... R>
+struct Outputs<std::tuple<R...>> {
+  static constexpr std::size_t count = sizeof...(R);
+};
+
+template <class R>
+auto as_tuple(R result) {
+  if constexpr (requires { std::tuple_size<R>::value; })
+    return result;
+  else
+    return std::tuple<R>(std::move(result));
+}
+
+template <class T, std::size_t>
+using Repeat = T;
+
+template <class F, class T, class Indices>
+struct Call;
+template <class F, class T, std::size_t... I>
+struct Call<F, T, std::index_sequence<I...>> {
+  static constexpr bool valid = std::invocable<const F&, Repeat<T, I>...>;
+};
+
+template <class T>
+Packet<T> load(const Row& row, std::size_t k, std::int64_t at, std::int64_t count) {
+  const T* p = static_cast<const T*>(row.data[k]);
+  if (row.step[k] == 0) return Packet<T>(*p);
+  if (count >= Packet<T>::width) [[likely]]
+    return Packet<T>::load(p + at);
+  // The last elements of a row go through the same instructions as the others.
+  alignas(64) T padded[Packet<T>::width] = {};
+  for (std::int64_t i = 0; i < count; ++i) padded[i] = p[at + i];
+  return Packet<T>::load(padded);
+}
+
+template <class T>
+void store(const Row& row, std::size_t k, std::int64_t at, std::int64_t count, Packet<T> value) {
+  T* p = static_cast<T*>(row.data[k]);
+  if (count >= Packet<T>::width) [[likely]]
+    return value.store(p + at);
+  alignas(64) T padded[Packet<T>::width];
+  value.store(padded);
+  for (std::int64_t i = 0; i < count; ++i) p[at + i] = padded[i];
+}
+
+/// First reading: the values of the outputs. Operands: inputs, outputs.
+template <class T, class F, std::size_t... I>
+void forward_row(const void* context, const Row& row) {
+  const F& f = *static_cast<const F*>(context);
+  for (std::int64_t at = 0; at < row.count; at += Packet<T>::width) {
+    const std::int64_t left = row.count - at;
+    const auto outputs = as_tuple(f(load<T>(row, I, at, left)...));
+    std::apply(
+        [&](const auto&... y) {
+          std::size_t k = sizeof...(I);
+          (store<T>(row, k++, at, left, y), ...);
+        },
+        outputs);
+  }
+}
+
+template <unsigned Input, class T, unsigned M>
+void add_partial(Packet<T>& sum, Packet<T> g, const Dual<T, M>& y) {
+  if constexpr (Dual<T, M>::has(Input)) sum = xsimd::fma(g.v, y.template by<Input>().v, sum.v);
+}
+
+/// Second reading: the gradients of the inputs. Operands: inputs, cotangents of the outputs, gradients.
+template <class T, class F, std::size_t Outputs, std::size_t... I>
+void backward_row(const void* context, const Row& row) {
+  constexpr std::size_t inputs = sizeof...(I);
+  const F& f = *static_cast<const F*>(context);
+  for (std::int64_t at = 0; at < row.count; at += Packet<T>::width) {
+    const std::int64_t left = row.count - at;
+    const auto outputs = as_tuple(f(Dual<T, 1U << I>{load<T>(row, I, at, left), {Packet<T>(1)}}...));
+    std::array<Packet<T>, Outputs> g;
+    for (std::size_t j = 0; j < Outputs; ++j) g[j] = load<T>(row, inputs + j, at, left);
+    const auto give = [&]<std::size_t Input>(std::integral_constant<std::size_t, Input>) {
+      constexpr std::size_t k = inputs + Outputs + Input;
+      if (!row.data[k]) return;
+      Packet<T> sum(0);
+      std::apply(
+          [&](const auto&... y) {
+            std::size_t j = 0;
+            (add_partial<static_cast<unsigned>(Input)>(sum, g[j++], y), ...);
+          },
+          outputs);
+      store<T>(row, k, at, left, sum);
+    };
+    (give(std::integral_constant<std::size_t, I>{}), ...);
+  }
+}
+
+/// The rule of a fused operation.
+template <class F, std::size_t Outputs, std::size_t... I>
+struct Rule {
+  F f;
+  std::array<Tensor, sizeof...(I)> inputs;
+  Shape shape;
+
+  void operator()(Backward& b) {
+    if (b.recorded())
+      through_tensors(b);
+    else
+      through_duals(b);
+  }
+
+  void through_duals(Backward& b) {
+    constexpr std::size_t n = sizeof...(I);
+    std::vector<Tensor> operands(inputs.begin(), inputs.end());
+    for (std::size_t j = 0; j < Outputs; ++j)
+      operands.push_back(b.cotangent(j).defined() ? b.cotangent(j)
+                                                  : expand(zeros({}, inputs[0].dtype()), shape));
+    std::array<bool, n> in_place{};
+    for (std::size_t i = 0; i < n; ++i) {
+      Tensor gradient;
+      if (b.wants(i)) {
+        if (inputs[i].shape() == shape) gradient = b.destination(i);
+        in_place[i] = gradient.defined();
+        if (!in_place[i]) gradient = make_output(operands, shape);
+      }
+      operands.push_back(std::move(gradient));
+    }
+    run(shape, operands, n + Outputs,
+        inputs[0].dtype() == DType::float32 ? &backward_row<float, F, Outputs, I...> : &backward_row<double, F, Outputs, I...>,
+        &f);
+    for (std::size_t i = 0; i < n; ++i)
+      if (b.wants(i) && !in_place[i]) b.give(i, operands[n + Outputs + i]);
+  }
+
+  /// Third reading, as differentiable operations: for derivatives of higher order.
+  void through_tensors(Backward& b) {
+    std::vector<std::size_t> wanted;
+    std::vector<Tensor> sources;
+    for (std::size_t i = 0; i < sizeof...(I); ++i) {
+      if (!b.wants(i)) continue;
+      wanted.push_back(i);
+      sources.push_back(inputs[i]);
+    }
+    Tape inner;
+    const auto outputs = as_tuple(f(inputs[I]...));
+    std::vector<Target> targets;
+    std::apply(
+        [&](const auto&... y) {
+          std::size_t j = 0;
+          const auto add = [&](const Tensor& output) {
+            const Tensor& g = b.cotangent(j++);
+            if (g.defined()) targets.emplace_back(output, g);
+          };
+          (add(y), ...);
+        },
+        outputs);
+    auto gradients = inner.gradient(std::span<const Target>(targets), sources);
+    for (std::size_t k = 0; k < wanted.size(); ++k) b.give(wanted[k], std::move(gradients[k]));
+  }
+};
+
+template <class F, std::size_t... I>
+auto apply(F f, std::array<Tensor, sizeof...(I)> given, std::index_sequence<I...>) {
+  static_assert(Call<F, Packet<float>, std::index_sequence<I...>>::valid,
+                "fused: the lambda does not take as many arguments as there are tensors, or uses an operation that "
+                "rill/autograd/fused/packet.h does not have; write it as [](auto a, auto b, ...) { return ...; }");
+  static_assert(Call<F, Tensor, std::index_sequence<I...>>::valid,
+                "fused: the lambda cannot be called with tensors; its arguments must be `auto`");
+  using Result = std::invoke_result_t<const F&, Repeat<Packet<float>, I>...>;
+  constexpr std::size_t outputs = Outputs<Result>::count;
+
+  std::vector<Tensor> inputs(given.begin(), given.end());
+  const Shape shape = common_shape(inputs);
+  std::vector<Tensor> operands = inputs;
+  std::array<Tensor, outputs> y;
+  for (Tensor& output : y) operands.push_back(output = make_output(inputs, shape));
+  run(shape, operands, inputs.size(),
+      inputs[0].dtype() == DType::float32 ? &forward_row<float, F, I...> : &forward_row<double, F, I...>, &f);
+  if (is_recording()) {
+    operands.clear();
+    record_joint("fused", y, inputs, Rule<F, outputs, I...>{f, {inputs[I]...}, shape});
+  }
+  if constexpr (requires { std::tuple_size<Result>::value; })
+    return std::tuple_cat(y);
+  else
+    return y[0];
+}
+
+inline std::array<Tensor, 1> splice(const Tensor& x) { return {x}; }
+template <std::size_t N>
+std::array<Tensor, N> splice(const std::array<Tensor, N>& x) {
+  return x;
+}
+
+template <std::size_t... N>
+auto join(const std::array<Tensor, N>&... parts) {
+  return std::apply([](const auto&... x) { return std::array<Tensor, (N + ...)>{x...}; }, std::tuple_cat(parts...));
+}
+
+}  // namespace fuse
+
+/// One pass over the elements of several tensors: f is called on corresponding elements and returns one value, or a
+/// std::tuple of several; what comes back is a tensor, or a tuple of tensors, of the shape that the inputs broadcast to.
+///
+///   auto [h, c] = fused([](auto i, auto f, auto g, auto o, auto c) {
+///     auto next = sigmoid(f) * c + sigmoid(i) * tanh(g);
+///     return std::tuple{sigmoid(o) * tanh(next), next};
+///   }, split<4>(gates), state);
+///
+/// f is a generic lambda over `auto` arguments, of + - * /, comparisons, where, numbers, and the functions of
+/// rill/autograd/fused/dual.h. It is read three times: on SIMD packets, which is the forward kernel; on packets of dual
+/// numbers, whose types say which partial derivatives there are, which is the derivative kernel, and which needs
+/// nothing but the inputs; and on tensors, for derivatives of higher order. It may capture numbers, not tensors.
+/// Inputs are tensors, parameters and std::arrays of tensors; views with dense rows, such as the gates that `split<N>`
+/// cuts from one product, are read in place, and their gradients are written in place.
+/// float32 and float64. Throws ShapeError where shapes do not broadcast, DTypeError where dtypes differ.
+template <class F, class... Inputs>
+auto fused(F f, const Inputs&... inputs) {
+  const auto all = fuse::join(fuse::splice(inputs)...);
+  static_assert(std::tuple_size_v<decltype(all)> <= 32, "fused: at most 32 tensors");
+  return fuse::apply(std::move(f), all, std::make_index_sequence<std::tuple_size_v<decltype(all)>>{});
+}
+
+}  // namespace rill
