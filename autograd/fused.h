@@ -12,6 +12,7 @@
 #include "rill/autograd/fused/run.h"
 #include "rill/autograd/ops.h"
 #include "rill/autograd/record.h"
+#include "rill/tensor/create.h"
 
 namespace rill {
 

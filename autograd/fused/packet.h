@@ -1,8 +1,15 @@
 #pragma once
 
-#include <xsimd/xsimd.hpp>
-
 #include <concepts>
+
+// GCC 12 takes the undefined lanes of its own intrinsics for uninitialised variables.
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wuninitialized"
+#if !defined(__clang__)
+#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
+#endif
+#include <xsimd/xsimd.hpp>
+#pragma GCC diagnostic pop
 
 namespace rill::fuse {
 

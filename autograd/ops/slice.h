@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <initializer_list>
 #include <optional>
 #include <span>
@@ -53,6 +54,14 @@ std::vector<Tensor> split(const Tensor& x, std::int64_t parts, std::int64_t axis
 /// An axis in parts of these sizes. Throws ShapeError unless they add up to its size.
 std::vector<Tensor> split(const Tensor& x, std::initializer_list<std::int64_t> sizes, std::int64_t axis = -1);
 std::vector<Tensor> split(const Tensor& x, const Dims& sizes, std::int64_t axis = -1);
+/// An axis in Parts equal parts, as `auto [a, b] = split<2>(x)`.
+template <std::size_t Parts>
+std::array<Tensor, Parts> split(const Tensor& x, std::int64_t axis = -1) {
+  const auto list = split(x, static_cast<std::int64_t>(Parts), axis);
+  std::array<Tensor, Parts> parts;
+  for (std::size_t i = 0; i < Parts; ++i) parts[i] = list[i];
+  return parts;
+}
 
 /// Zeros of `shape` with x at places start, start + step, ... of an axis: the adjoint of slice.
 Tensor unslice(const Tensor& x, const Shape& shape, std::int64_t axis, std::int64_t start,

@@ -1,0 +1,129 @@
+#include "rill/autograd/checkpoint.h"
+
+#include <algorithm>
+
+#include "rill/autograd/recording.h"
+#include "rill/tensor/random.h"
+
+namespace rill {
+
+using detail::Recording;
+using detail::TensorAccess;
+
+namespace {
+
+using Function = std::function<std::vector<Tensor>(const std::vector<Tensor>&)>;
+
+// Lets the recording take operations in the middle of a sweep that is not itself recorded.
+class Recorded {
+ public:
+  explicit Recorded(Recording& recording) : recording_(recording), paused_(std::exchange(recording.paused, 0)) {
+    detail::update_current(recording_);
+  }
+  ~Recorded() {
+    recording_.paused = paused_;
+    detail::update_current(recording_);
+  }
+  Recorded(const Recorded&) = delete;
+  Recorded& operator=(const Recorded&) = delete;
+
+ private:
+  Recording& recording_;
+  int paused_;
+};
+
+// The random numbers of an earlier call, for a while.
+class SameNumbers {
+ public:
+  explicit SameNumbers(Generator::State state) : now_(default_generator().state()) {
+    default_generator().set_state(state);
+  }
+  ~SameNumbers() { default_generator().set_state(now_); }
+  SameNumbers(const SameNumbers&) = delete;
+  SameNumbers& operator=(const SameNumbers&) = delete;
+
+ private:
+  Generator::State now_;
+};
+
+struct Mark {
+  std::size_t op, value;
+  detail::Arena::Mark arena;
+  explicit Mark(const Recording& r) : op(r.ops.size()), value(r.values.size()), arena(r.arena.mark()) {}
+};
+
+struct Recompute {
+  Function f;
+  std::vector<Tensor> inputs;
+  std::vector<std::uint32_t> sources;  // what f used of the tape, its inputs or not
+  Generator::State numbers;
+
+  void operator()(Backward& b) {
+    Recording& recording = detail::this_thread();
+    const Mark mark(recording);
+    std::vector<std::size_t> wanted;
+    std::vector<std::uint32_t> places;
+    for (std::size_t i = 0; i < sources.size(); ++i) {
+      if (!b.wants(i)) continue;
+      wanted.push_back(i);
+      places.push_back(sources[i]);
+    }
+    std::vector<Target> targets;
+    {
+      const Recorded again(recording);
+      const SameNumbers same(numbers);
+      const std::vector<Tensor> outputs = f(inputs);
+      for (std::size_t j = 0; j < outputs.size(); ++j)
+        if (b.cotangent(j).defined()) targets.emplace_back(outputs[j], b.cotangent(j));
+    }
+    auto gradients = detail::sweep(recording, mark.op, targets, places);
+    for (std::size_t k = 0; k < wanted.size(); ++k) b.give(wanted[k], std::move(gradients[k]));
+    if (!b.recorded()) recording.rewind(mark.op, mark.value, mark.arena);
+  }
+};
+
+}  // namespace
+
+std::vector<Tensor> checkpoint(Function f, const std::vector<Tensor>& inputs) {
+  if (!detail::current) return f(inputs);
+  Recording& recording = *detail::current;
+  const Mark mark(recording);
+  const Generator::State numbers = default_generator().state();
+  std::vector<Tensor> outputs = f(inputs);
+  for (Tensor& y : outputs) y = detail::untracked(y);
+
+  std::vector<std::uint32_t> sources;
+  for (std::size_t o = mark.op; o < recording.ops.size(); ++o)
+    for (std::uint32_t e = 0; e < recording.ops[o].edges; ++e) {
+      const std::uint32_t place = recording.edges[recording.ops[o].first_edge + e].value;
+      if (place != Recording::no_value && place < mark.value) sources.push_back(place);
+    }
+  std::sort(sources.begin(), sources.end());
+  sources.erase(std::unique(sources.begin(), sources.end()), sources.end());
+
+  // Parameters that f was the first to use stay known to the tape.
+  std::vector<std::pair<std::uint64_t, Tensor>> parameters;
+  for (auto id : recording.parameter_order) {
+    const auto& leaf = recording.parameters.at(id);
+    if (leaf.place >= mark.value) parameters.emplace_back(id, leaf.value);
+  }
+  recording.rewind(mark.op, mark.value, mark.arena);
+  for (auto& [id, value] : parameters) {
+    const Tensor leaf = recording.append(detail::untracked(value), -1);
+    sources.push_back(recording.place(leaf));
+    recording.parameters.emplace(id, Recording::Leaf{leaf, sources.back()});
+    recording.parameter_order.push_back(id);
+  }
+  if (sources.empty()) return outputs;
+
+  detail::begin_op("checkpoint");
+  for (auto place : sources) {
+    recording.edges.push_back({place, nullptr});
+    ++recording.ops.back().edges;
+  }
+  detail::set_joint(detail::make_rule(Recompute{std::move(f), inputs, sources, numbers}));
+  for (Tensor& y : outputs) y = detail::add_output(std::move(y), false);
+  return outputs;
+}
+
+}  // namespace rill
