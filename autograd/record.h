@@ -17,6 +17,7 @@
 #include <cstdint>
 #include <span>
 #include <utility>
+#include <vector>
 
 #include "rill/autograd/tape.h"
 #include "rill/tensor/tensor.h"
@@ -34,6 +35,7 @@ struct Product {
 struct Window {
   int axis;
   std::int64_t start, step;
+  bool drops_axis = false;  ///< the output is one element and lacks the axis
 };
 
 template <class Rule>
@@ -134,6 +136,17 @@ Tensor record(const char* name, Tensor value, Wrt<Rules>... inputs) {
   detail::begin_op(name);
   (detail::add_rule(inputs), ...);
   return detail::add_output(std::move(value), (detail::rule_takes_output<Rules> || ...));
+}
+
+/// The same for an operation on a list of inputs.
+template <class Rule>
+Tensor record(const char* name, Tensor value, std::vector<Wrt<Rule>> inputs) {
+  bool any = false;
+  for (const auto& w : inputs) any = any || detail::is_tracked(w.input);
+  if (!any) return detail::untracked(std::move(value));
+  detail::begin_op(name);
+  for (auto& w : inputs) detail::add_rule(w);
+  return detail::add_output(std::move(value), detail::rule_takes_output<Rule>);
 }
 
 /// The same for an operation whose gradients come from one rule, `void rule(Backward&)`. The outputs are replaced by

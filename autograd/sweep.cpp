@@ -172,7 +172,7 @@ class Sweep final : public Backward {
   }
   bool wants(std::size_t input) const override {
     const std::uint32_t place = edge(input).value;
-    return place != Recording::no_value && needs(place);
+    return needs(place);
   }
   void give(std::size_t input, Tensor gradient) override {
     if (wants(input)) accumulate(edge(input).value, std::move(gradient), op_->name);
@@ -188,14 +188,16 @@ class Sweep final : public Backward {
     const Recording::Edge& parent = recording_.edges[op.first_edge];
     const Window* window = parent.rule->window;
     if (!window || window->step != 1 || !needs(parent.value)) return {};
-    const std::int64_t end = window->start + info.shape[window->axis];
+    const std::int64_t length = window->drops_axis ? 1 : info.shape[window->axis];
+    const std::int64_t end = window->start + length;
     Cotangent& c = at(parent.value);
     open_gaps(parent.value, window->axis);
     if (!c.pending || !c.pending->coverage || c.pending->coverage->axis() != window->axis ||
         c.pending->coverage->meets(window->start, end))
       return {};
     c.pending->coverage->add(window->start, end);
-    return kernels::window(c.value, window->axis, window->start, info.shape[window->axis]);
+    const Tensor part = kernels::window(c.value, window->axis, window->start, length);
+    return window->drops_axis ? kernels::squeeze(part, window->axis) : part;
   }
 
  private:
@@ -211,6 +213,7 @@ class Sweep final : public Backward {
     return place >= first_value_ ? needed_[place - first_value_] : earlier_[place].second;
   }
   bool needs(std::uint32_t place) const {
+    if (place == Recording::no_value) return false;
     if (place >= first_value_) return needed_[place - first_value_] != none;
     return earlier_.contains(place);
   }
@@ -245,10 +248,13 @@ class Sweep final : public Backward {
     accumulate(place, gather_products(products, recorded_), op);
   }
 
-  void write_window(std::uint32_t place, const Window& window, const Tensor& g, const char* op) {
-    const auto& info = recording_.values[place];
-    if (recorded_)
-      return accumulate(place, unslice(g, Shape(info.shape), window.axis, window.start, window.step), op);
+  void write_window(std::uint32_t place, const Window& window, const Tensor& cotangent, const char* op) {
+    const Shape shape = recording_.values[place].shape;
+    if (recorded_) {
+      const Tensor part = window.drops_axis ? unsqueeze(cotangent, window.axis) : cotangent;
+      return accumulate(place, unslice(part, shape, window.axis, window.start, window.step), op);
+    }
+    const Tensor g = window.drops_axis ? kernels::unsqueeze(cotangent, window.axis) : cotangent;
     Cotangent& c = at(place);
     const std::int64_t length = g.shape()[window.axis];
     const std::int64_t end = window.start + length;

@@ -133,6 +133,8 @@ Tape::~Tape() {
 Tensor Tape::watch(const Tensor& x) {
   if (!is_floating(x.dtype()))
     throw DTypeError(fmt::format("watch: a tensor of {} has no gradient; cast it to a floating dtype", name(x.dtype())));
+  // A value of an outer tape stays linked to it, yet apart from its other uses.
+  if (detail::is_tracked(x)) return record("watch", x, wrt(x, [](const Tensor& g) { return g; }));
   return detail::this_thread().append(detail::untracked(x), -1);
 }
 

@@ -1,0 +1,59 @@
+#include "rill/autograd/ops/activations.h"
+
+#include <numbers>
+
+#include "rill/autograd/ops.h"
+#include "rill/autograd/record.h"
+#include "rill/tensor/kernels/elementwise.h"
+
+namespace rill {
+
+Tensor tanh(const Tensor& x) {
+  return record("tanh", kernels::tanh(x),
+                wrt(x, [](const Tensor& g, const Tensor& y) { return g * (1 - square(y)); }));
+}
+
+Tensor sigmoid(const Tensor& x) {
+  return record("sigmoid", kernels::sigmoid(x),
+                wrt(x, [](const Tensor& g, const Tensor& y) { return g * y * (1 - y); }));
+}
+
+Tensor relu(const Tensor& x) {
+  return record("relu", kernels::relu(x),
+                wrt(x, [](const Tensor& g, const Tensor& y) { return where(y > 0, g, 0); }));
+}
+
+Tensor leaky_relu(const Tensor& x, double slope) {
+  return record("leaky_relu", kernels::where(kernels::greater(x, 0), x, kernels::mul(x, slope)),
+                wrt(x, [x, slope](const Tensor& g) { return where(x > 0, g, g * slope); }));
+}
+
+Tensor elu(const Tensor& x, double alpha) {
+  const Tensor below = kernels::mul(kernels::expm1(kernels::minimum(x, 0.0)), alpha);
+  return record(
+      "elu", kernels::where(kernels::greater(x, 0), x, below),
+      wrt(x, [x, alpha](const Tensor& g, const Tensor& y) { return where(x > 0, g, g * (y + alpha)); }));
+}
+
+namespace {
+
+/// The standard normal distribution function.
+Tensor normal_cdf(const Tensor& x) { return erf(x * (1 / std::numbers::sqrt2)) * 0.5 + 0.5; }
+
+Tensor normal_density(const Tensor& x) {
+  return exp(square(x) * -0.5) * (std::numbers::inv_sqrtpi / std::numbers::sqrt2);
+}
+
+}  // namespace
+
+Tensor gelu(const Tensor& x) {
+  const Tensor constant = stop_gradient(x);
+  return record("gelu", kernels::mul(x, normal_cdf(constant)),
+                wrt(x, [x](const Tensor& g) { return g * (normal_cdf(x) + x * normal_density(x)); }));
+}
+
+Tensor softplus(const Tensor& x) {
+  return record("softplus", kernels::softplus(x), wrt(x, [x](const Tensor& g) { return g * sigmoid(x); }));
+}
+
+}  // namespace rill

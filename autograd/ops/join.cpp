@@ -1,0 +1,38 @@
+#include "rill/autograd/ops/join.h"
+
+#include "rill/autograd/ops.h"
+#include "rill/autograd/record.h"
+#include "rill/tensor/error.h"
+#include "rill/tensor/kernels/index.h"
+
+namespace rill {
+
+Tensor concat(const std::vector<Tensor>& parts, std::int64_t axis) {
+  if (parts.empty()) throw ValueError("concat: there are no tensors to join");
+  const int a = normalize_axis(axis, parts.front().rank(), "concat");
+  Tensor value = kernels::concat(parts, a);
+  std::int64_t start = 0;
+  const auto rule = [&](const Tensor& part) {
+    const std::int64_t stop = start + part.shape()[a];
+    const Range range{std::exchange(start, stop), stop};
+    return wrt(part, [a, range](const Tensor& g) { return slice(g, a, range); });
+  };
+  std::vector<decltype(rule(value))> inputs;
+  for (const Tensor& part : parts) inputs.push_back(rule(part));
+  return record("concat", std::move(value), std::move(inputs));
+}
+
+Tensor stack(const std::vector<Tensor>& parts, std::int64_t axis) {
+  if (parts.empty()) throw ValueError("stack: there are no tensors to join");
+  const int a = normalize_axis(axis, parts.front().rank() + 1, "stack");
+  Tensor value = kernels::stack(parts, a);
+  std::int64_t place = 0;
+  const auto rule = [&](const Tensor& part) {
+    return wrt(part, [a, i = place++](const Tensor& g) { return select(g, a, i); });
+  };
+  std::vector<decltype(rule(value))> inputs;
+  for (const Tensor& part : parts) inputs.push_back(rule(part));
+  return record("stack", std::move(value), std::move(inputs));
+}
+
+}  // namespace rill

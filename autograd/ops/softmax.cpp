@@ -1,0 +1,26 @@
+#include "rill/autograd/ops/softmax.h"
+
+#include "rill/autograd/ops.h"
+#include "rill/autograd/ops/reduction.h"
+#include "rill/autograd/record.h"
+#include "rill/tensor/kernels/reduce.h"
+
+namespace rill {
+
+Tensor softmax(const Tensor& x, std::int64_t axis) {
+  detail::require_floating(x, "softmax");
+  const int a = normalize_axis(axis, x.rank(), "softmax");
+  return record("softmax", kernels::softmax(x, a), wrt(x, [a](const Tensor& g, const Tensor& y) {
+                  return y * (g - sum(g * y, a, {.keepdims = true}));
+                }));
+}
+
+Tensor log_softmax(const Tensor& x, std::int64_t axis) {
+  detail::require_floating(x, "log_softmax");
+  const int a = normalize_axis(axis, x.rank(), "log_softmax");
+  return record("log_softmax", kernels::log_softmax(x, a), wrt(x, [a](const Tensor& g, const Tensor& y) {
+                  return g - exp(y) * sum(g, a, {.keepdims = true});
+                }));
+}
+
+}  // namespace rill

@@ -1,0 +1,69 @@
+#include "rill/autograd/ops/statistics.h"
+
+#include <limits>
+
+#include "rill/autograd/ops.h"
+#include "rill/autograd/ops/reduction.h"
+#include "rill/autograd/record.h"
+#include "rill/tensor/kernels/elementwise.h"
+#include "rill/tensor/kernels/reduce.h"
+
+namespace rill {
+
+using detail::Reduction;
+
+namespace {
+
+Tensor deviation(const Tensor& x, const Reduction& r) {
+  return x -
+         mean(x, Axes(std::span(r.axes.data(), static_cast<std::size_t>(r.axes.size()))), {.keepdims = true});
+}
+
+/// What the sum of squares is divided by.
+double divisor(const Reduction& r, const VarianceOptions& options) {
+  if (r.count <= options.correction) return std::numeric_limits<double>::quiet_NaN();
+  return static_cast<double>(r.count - options.correction);
+}
+
+Tensor variance_of(const Tensor& x, const Reduction& r, double divisor, bool keepdims) {
+  const Tensor squares = kernels::square(deviation(stop_gradient(x), r));
+  return kernels::div(kernels::sum(squares, r.axes, keepdims), divisor);
+}
+
+/// a / b, and 0 with a gradient of 0 where b is 0.
+Tensor divide_or_zero(const Tensor& a, const Tensor& b) {
+  const Tensor zero = equal(b, 0);
+  return where(zero, 0, a / where(zero, 1, b));
+}
+
+}  // namespace
+
+Tensor variance(const Tensor& x, const Axes& axes, VarianceOptions options) {
+  detail::require_floating(x, "variance");
+  const Reduction r(x.shape(), axes, "variance");
+  const double n = divisor(r, options);
+  return record("variance", variance_of(x, r, n, options.keepdims), wrt(x, [x, r, n](const Tensor& g) {
+                  return reshape(g, r.kept) * deviation(x, r) * (2 / n);
+                }));
+}
+
+Tensor standard_deviation(const Tensor& x, const Axes& axes, VarianceOptions options) {
+  detail::require_floating(x, "standard_deviation");
+  const Reduction r(x.shape(), axes, "standard_deviation");
+  const double n = divisor(r, options);
+  return record("standard_deviation", kernels::sqrt(variance_of(x, r, n, options.keepdims)),
+                wrt(x, [x, r, n](const Tensor& g, const Tensor& y) {
+                  return reshape(divide_or_zero(g, y * n), r.kept) * deviation(x, r);
+                }));
+}
+
+Tensor norm(const Tensor& x, const Axes& axes, ReduceOptions options) {
+  detail::require_floating(x, "norm");
+  const Reduction r(x.shape(), axes, "norm");
+  return record("norm", kernels::sqrt(kernels::sum(kernels::square(x), r.axes, options.keepdims)),
+                wrt(x, [x, kept = r.kept](const Tensor& g, const Tensor& y) {
+                  return reshape(divide_or_zero(g, y), kept) * x;
+                }));
+}
+
+}  // namespace rill
