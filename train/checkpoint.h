@@ -43,6 +43,11 @@ std::vector<std::pair<std::string, Tensor>> weights_of(const nn::Fields& model);
 void load_weights(const nn::Fields& model, const std::vector<std::pair<std::string, Tensor>>& weights,
                   const std::string& where);
 
+/// Puts weights and the optimiser's state in place. Throws ValueError, which lists all that does not fit; nothing has
+/// then changed.
+void restore(const Checkpoint& checkpoint, const nn::Fields& model, optim::Optimizer& optimizer,
+             const std::string& where);
+
 /// Saves the weights of a model alone, and loads them.
 template <nn::Module M>
 void save(M& model, const std::string& path) {
