@@ -8,15 +8,21 @@
 #include <vector>
 
 #include "rill/autograd/fused/dual.h"
-#include "rill/autograd/fused/packet.h"
-#include "rill/autograd/fused/run.h"
 #include "rill/autograd/ops.h"
 #include "rill/autograd/record.h"
 #include "rill/tensor/create.h"
+#include "rill/tensor/error.h"
+#include "rill/tensor/packet.h"
+#include "rill/tensor/rows.h"
 
 namespace rill {
 
 namespace fuse {
+
+using simd::load;
+using simd::make_output;
+using simd::Row;
+using simd::store;
 
 template <class R>
 struct Outputs {
@@ -44,28 +50,6 @@ template <class F, class T, std::size_t... I>
 struct Call<F, T, std::index_sequence<I...>> {
   static constexpr bool valid = std::invocable<const F&, Repeat<T, I>...>;
 };
-
-template <class T>
-Packet<T> load(const Row& row, std::size_t k, std::int64_t at, std::int64_t count) {
-  const T* p = static_cast<const T*>(row.data[k]);
-  if (row.step[k] == 0) return Packet<T>(*p);
-  if (count >= Packet<T>::width) [[likely]]
-    return Packet<T>::load(p + at);
-  // The last elements of a row go through the same instructions as the others.
-  alignas(64) T padded[Packet<T>::width] = {};
-  for (std::int64_t i = 0; i < count; ++i) padded[i] = p[at + i];
-  return Packet<T>::load(padded);
-}
-
-template <class T>
-void store(const Row& row, std::size_t k, std::int64_t at, std::int64_t count, Packet<T> value) {
-  T* p = static_cast<T*>(row.data[k]);
-  if (count >= Packet<T>::width) [[likely]]
-    return value.store(p + at);
-  alignas(64) T padded[Packet<T>::width];
-  value.store(padded);
-  for (std::int64_t i = 0; i < count; ++i) p[at + i] = padded[i];
-}
 
 /// First reading: the values of the outputs. Operands: inputs, outputs.
 template <class T, class F, std::size_t... I>
@@ -140,11 +124,11 @@ struct Rule {
       if (b.wants(i)) {
         if (inputs[i].shape() == shape) gradient = b.destination(i);
         in_place[i] = gradient.defined();
-        if (!in_place[i]) gradient = make_output(operands, shape);
+        if (!in_place[i]) gradient = make_output(operands, shape, inputs[0].dtype());
       }
       operands.push_back(std::move(gradient));
     }
-    run(shape, operands, n + Outputs,
+    simd::run(shape, operands, n + Outputs,
         inputs[0].dtype() == DType::float32 ? &backward_row<float, F, Outputs, I...> : &backward_row<double, F, Outputs, I...>,
         &f);
     for (std::size_t i = 0; i < n; ++i)
@@ -182,18 +166,20 @@ template <class F, std::size_t... I>
 auto apply(F f, std::array<Tensor, sizeof...(I)> given, std::index_sequence<I...>) {
   static_assert(Call<F, Packet<float>, std::index_sequence<I...>>::valid,
                 "fused: the lambda does not take as many arguments as there are tensors, or uses an operation that "
-                "rill/autograd/fused/packet.h does not have; write it as [](auto a, auto b, ...) { return ...; }");
+                "rill/tensor/packet.h does not have; write it as [](auto a, auto b, ...) { return ...; }");
   static_assert(Call<F, Tensor, std::index_sequence<I...>>::valid,
                 "fused: the lambda cannot be called with tensors; its arguments must be `auto`");
   using Result = std::invoke_result_t<const F&, Repeat<Packet<float>, I>...>;
   constexpr std::size_t outputs = Outputs<Result>::count;
 
   std::vector<Tensor> inputs(given.begin(), given.end());
-  const Shape shape = common_shape(inputs);
+  const Shape shape = simd::common_shape(inputs, "fused");
+  if (!is_floating(inputs[0].dtype()))
+    throw DTypeError("fused: the inputs have dtype int64; cast them to a floating dtype");
   std::vector<Tensor> operands = inputs;
   std::array<Tensor, outputs> y;
-  for (Tensor& output : y) operands.push_back(output = make_output(inputs, shape));
-  run(shape, operands, inputs.size(),
+  for (Tensor& output : y) operands.push_back(output = make_output(inputs, shape, inputs[0].dtype()));
+  simd::run(shape, operands, inputs.size(),
       inputs[0].dtype() == DType::float32 ? &forward_row<float, F, I...> : &forward_row<double, F, I...>, &f);
   if (is_recording()) {
     operands.clear();

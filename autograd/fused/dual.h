@@ -5,9 +5,12 @@
 #include <concepts>
 #include <type_traits>
 
-#include "rill/autograd/fused/packet.h"
+#include "rill/tensor/packet.h"
 
 namespace rill::fuse {
+
+using simd::Condition;
+using simd::Packet;
 
 /// A packet with its partial derivatives with respect to the inputs whose bits are set in Mask. A partial that is zero
 /// for every value is not in the type, so it costs nothing. What a lambda given to `fused` is called with in its second

@@ -1,6 +1,8 @@
 #pragma once
 
+#include <cmath>
 #include <concepts>
+#include <cstdint>
 
 // GCC 12 takes the undefined lanes of its own intrinsics for uninitialised variables.
 #pragma GCC diagnostic push
@@ -11,7 +13,7 @@
 #include <xsimd/xsimd.hpp>
 #pragma GCC diagnostic pop
 
-namespace rill::fuse {
+namespace rill::simd {
 
 /// Whether each element of a packet meets a condition.
 template <class T>
@@ -22,7 +24,8 @@ struct Condition {
   friend Condition operator||(Condition a, Condition b) { return {a.bits || b.bits}; }
 };
 
-/// As many elements as one instruction works on. What a lambda given to `fused` is called with in its first reading.
+/// As many elements as one instruction works on. Elementwise kernels are written on packets, and a lambda given to
+/// `fused` is called with them in its first reading, so that both compute the same to the last bit.
 template <class T>
 struct Packet {
   using Batch = xsimd::batch<T>;
@@ -73,8 +76,59 @@ struct Packet {
   friend Packet reciprocal(Packet x) { return 1 / x; }
   friend Packet rsqrt(Packet x) { return 1 / sqrt(x); }
   friend Packet softplus(Packet x) { return where(x > 0, x, Packet(0)) + log1p(exp(-abs(x))); }
+  friend Packet sign(Packet x) { return where(x > 0, Packet(1), where(x < 0, Packet(-1), x)); }
+  friend Packet pow(Packet a, Packet b) {
+    alignas(64) T x[width], y[width];
+    a.store(x);
+    b.store(y);
+    for (int i = 0; i < width; ++i) x[i] = std::pow(x[i], y[i]);
+    return load(x);
+  }
   friend Packet maximum(Packet a, Packet b) { return where(a >= b || a != a, a, b); }
   friend Packet minimum(Packet a, Packet b) { return where(a <= b || a != a, a, b); }
 };
 
-}  // namespace rill::fuse
+/// int64 has a packet of one element, which the compiler widens where it can.
+template <>
+struct Condition<std::int64_t> {
+  bool bits;
+};
+template <>
+struct Packet<std::int64_t> {
+  static constexpr int width = 1;
+
+  std::int64_t v;
+
+  Packet() = default;
+  template <class N>
+    requires std::integral<N> || std::floating_point<N>
+  Packet(N number) : v(static_cast<std::int64_t>(number)) {}
+
+  static Packet load(const std::int64_t* p) { return *p; }
+  void store(std::int64_t* p) const { *p = v; }
+
+  // Overflow wraps, as in NumPy.
+  friend Packet operator+(Packet a, Packet b) { return wrap(unsigned_of(a) + unsigned_of(b)); }
+  friend Packet operator-(Packet a, Packet b) { return wrap(unsigned_of(a) - unsigned_of(b)); }
+  friend Packet operator*(Packet a, Packet b) { return wrap(unsigned_of(a) * unsigned_of(b)); }
+  friend Packet operator-(Packet a) { return wrap(0 - unsigned_of(a)); }
+  friend Condition<std::int64_t> operator<(Packet a, Packet b) { return {a.v < b.v}; }
+  friend Condition<std::int64_t> operator<=(Packet a, Packet b) { return {a.v <= b.v}; }
+  friend Condition<std::int64_t> operator>(Packet a, Packet b) { return {a.v > b.v}; }
+  friend Condition<std::int64_t> operator>=(Packet a, Packet b) { return {a.v >= b.v}; }
+  friend Condition<std::int64_t> operator==(Packet a, Packet b) { return {a.v == b.v}; }
+  friend Condition<std::int64_t> operator!=(Packet a, Packet b) { return {a.v != b.v}; }
+  friend Packet where(Condition<std::int64_t> c, Packet a, Packet b) { return c.bits ? a : b; }
+  friend Packet abs(Packet x) { return x.v < 0 ? -x : x; }
+  friend Packet relu(Packet x) { return x.v > 0 ? x : Packet(0); }
+  friend Packet square(Packet x) { return x * x; }
+  friend Packet sign(Packet x) { return (x.v > 0) - (x.v < 0); }
+  friend Packet maximum(Packet a, Packet b) { return a.v >= b.v ? a : b; }
+  friend Packet minimum(Packet a, Packet b) { return a.v <= b.v ? a : b; }
+
+ private:
+  static std::uint64_t unsigned_of(Packet a) { return static_cast<std::uint64_t>(a.v); }
+  static Packet wrap(std::uint64_t n) { return static_cast<std::int64_t>(n); }
+};
+
+}  // namespace rill::simd

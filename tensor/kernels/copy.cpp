@@ -1,0 +1,101 @@
+#include "rill/tensor/kernels/copy.h"
+
+#include <array>
+
+#include "fmt/format.h"
+#include "rill/tensor/error.h"
+#include "rill/tensor/kernels/views.h"
+#include "rill/tensor/rows.h"
+
+namespace rill::kernels {
+
+using detail::TensorAccess;
+using simd::Row;
+
+namespace {
+
+// Calls f with an element of that dtype, for its type.
+template <class F>
+void with_type(DType dtype, F f) {
+  switch (dtype) {
+    case DType::float32: return f(float{});
+    case DType::float64: return f(double{});
+    case DType::int64: return f(std::int64_t{});
+  }
+}
+
+template <class T>
+void add_row(const void*, const Row& row) {
+  for (std::int64_t at = 0; at < row.count; at += simd::Packet<T>::width) {
+    const std::int64_t left = row.count - at;
+    simd::store<T>(row, 2, at, left, simd::load<T>(row, 1, at, left) + simd::load<T>(row, 0, at, left));
+  }
+}
+
+template <class From, class To>
+void cast_row(const void*, const Row& row) {
+  const From* from = static_cast<const From*>(row.data[0]);
+  To* to = static_cast<To*>(row.data[1]);
+  const std::int64_t step = row.step[0];
+  for (std::int64_t i = 0; i < row.count; ++i) {
+    const From value = from[i * step];
+    if constexpr (std::same_as<To, std::int64_t> && !std::same_as<From, std::int64_t>) {
+      // 2^63 is the first value beyond; the comparison is false for NaN.
+      if (!(value >= From(-9223372036854775808.0) && value < From(9223372036854775808.0)))
+        throw ValueError(fmt::format("cast: int64 cannot hold {}", value));
+    }
+    to[i] = static_cast<To>(value);
+  }
+}
+
+void check_target(const Tensor& source, const Tensor& target, const char* operation) {
+  if (source.dtype() != target.dtype())
+    throw DTypeError(fmt::format("{}: {} into {}: the dtypes differ", operation, name(source.dtype()), name(target.dtype())));
+}
+
+}  // namespace
+
+Tensor copy(const Tensor& x) {
+  Tensor out = Tensor::empty(x.shape(), x.dtype());
+  copy_into(x, out);
+  return out;
+}
+
+Tensor contiguous(const Tensor& x) { return x.is_contiguous() ? x : copy(x); }
+
+Tensor cast(const Tensor& x, DType dtype) {
+  if (x.dtype() == dtype && !TensorAccess::body(x).weak) return x;
+  const std::array<Tensor, 1> inputs{x};
+  Tensor out = simd::make_output(inputs, x.shape(), dtype);
+  const std::array<Tensor, 2> operands{x, out};
+  with_type(x.dtype(), [&](auto from) {
+    with_type(dtype, [&](auto to) {
+      simd::run(x.shape(), operands, 1, &cast_row<decltype(from), decltype(to)>, nullptr);
+    });
+  });
+  return out;
+}
+
+void copy_into(const Tensor& source, const Tensor& target) {
+  check_target(source, target, "copy_into");
+  simd::copy_elements(expand(source, target.shape()), target);
+}
+
+void add_into(const Tensor& source, const Tensor& target) {
+  check_target(source, target, "add_into");
+  const std::array<Tensor, 3> operands{source, target, target};
+  with_type(target.dtype(), [&](auto type) { simd::run(target.shape(), operands, 2, &add_row<decltype(type)>, nullptr); });
+}
+
+void fill(const Tensor& target, double value) { copy_into(full({}, value, target.dtype()), target); }
+
+Tensor full(const Shape& shape, double value, DType dtype) {
+  Tensor scalar = Tensor::empty({}, dtype);
+  with_type(dtype, [&](auto type) { *TensorAccess::raw<decltype(type)>(scalar) = static_cast<decltype(type)>(value); });
+  if (shape.empty()) return scalar;
+  Tensor out = Tensor::empty(shape, dtype);
+  copy_into(scalar, out);
+  return out;
+}
+
+}  // namespace rill::kernels
