@@ -10,12 +10,14 @@ namespace rill {
 
 Tensor tanh(const Tensor& x) {
   return record("tanh", kernels::tanh(x),
-                wrt(x, [](const Tensor& g, const Tensor& y) { return g * (1 - square(y)); }));
+                wrt(x, [](const Tensor& g, const Tensor& y) { return g - g * square(y); }));
 }
 
 Tensor sigmoid(const Tensor& x) {
-  return record("sigmoid", kernels::sigmoid(x),
-                wrt(x, [](const Tensor& g, const Tensor& y) { return g * y * (1 - y); }));
+  return record("sigmoid", kernels::sigmoid(x), wrt(x, [](const Tensor& g, const Tensor& y) {
+                  const Tensor gy = g * y;
+                  return gy - gy * y;
+                }));
 }
 
 Tensor relu(const Tensor& x) {
