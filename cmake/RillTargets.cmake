@@ -33,6 +33,8 @@ function(rill_library folder)
     add_library(${name} ${sources})
     set(public PUBLIC)
     target_link_libraries(${name} PRIVATE $<BUILD_INTERFACE:rill_warnings> ${ARG_PRIVATE})
+    # No code of Rill reads errno after a mathematical function, and a square root that sets it is not vectorised.
+    target_compile_options(${name} PRIVATE -fno-math-errno)
     set_target_properties(${name} PROPERTIES POSITION_INDEPENDENT_CODE ON)
   else()
     add_library(${name} INTERFACE)
