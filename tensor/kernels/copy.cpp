@@ -4,6 +4,7 @@
 
 #include "fmt/format.h"
 #include "rill/tensor/error.h"
+#include "rill/tensor/kernels/dispatch.h"
 #include "rill/tensor/kernels/views.h"
 #include "rill/tensor/rows.h"
 
@@ -13,16 +14,6 @@ using detail::TensorAccess;
 using simd::Row;
 
 namespace {
-
-// Calls f with an element of that dtype, for its type.
-template <class F>
-void with_type(DType dtype, F f) {
-  switch (dtype) {
-    case DType::float32: return f(float{});
-    case DType::float64: return f(double{});
-    case DType::int64: return f(std::int64_t{});
-  }
-}
 
 template <class T>
 void add_row(const void*, const Row& row) {

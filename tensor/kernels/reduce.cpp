@@ -1,0 +1,339 @@
+#include "rill/tensor/kernels/reduce.h"
+
+#include <algorithm>
+#include <functional>
+#include <limits>
+#include <numeric>
+
+#include "fmt/format.h"
+#include "rill/tensor/error.h"
+#include "rill/tensor/kernels/copy.h"
+#include "rill/tensor/kernels/dispatch.h"
+#include "rill/tensor/kernels/elementwise.h"
+#include "rill/tensor/kernels/views.h"
+#include "rill/tensor/packet.h"
+#include "rill/tensor/threads.h"
+
+namespace rill::kernels {
+
+using detail::TensorAccess;
+using simd::Packet;
+
+namespace {
+
+struct Sum {
+  static constexpr const char* name = "sum";
+  template <class P>
+  static P combine(P a, P b) {
+    return a + b;
+  }
+  template <class T>
+  static T identity() {
+    return T(0);
+  }
+};
+struct Product {
+  static constexpr const char* name = "prod";
+  template <class P>
+  static P combine(P a, P b) {
+    return a * b;
+  }
+  template <class T>
+  static T identity() {
+    return T(1);
+  }
+};
+struct Max {
+  static constexpr const char* name = "max";
+  template <class P>
+  static P combine(P a, P b) {
+    return maximum(a, b);
+  }
+  template <class T>
+  static T identity() {
+    return std::numeric_limits<T>::has_infinity ? -std::numeric_limits<T>::infinity() : std::numeric_limits<T>::min();
+  }
+};
+struct Min {
+  static constexpr const char* name = "min";
+  template <class P>
+  static P combine(P a, P b) {
+    return minimum(a, b);
+  }
+  template <class T>
+  static T identity() {
+    return std::numeric_limits<T>::has_infinity ? std::numeric_limits<T>::infinity() : std::numeric_limits<T>::max();
+  }
+};
+
+// A combination of single elements, as packets do it.
+template <class Op, class T>
+T combine_elements(T a, T b) {
+  alignas(64) T out[Packet<T>::width];
+  Op::combine(Packet<T>(a), Packet<T>(b)).store(out);
+  return out[0];
+}
+
+// Blocks of this many elements are combined on their own, and then the blocks: the error of a long sum stays small.
+constexpr std::int64_t block_size = 1024;
+
+template <class Op, class T>
+T reduce_block(const T* x, std::int64_t n) {
+  constexpr std::int64_t width = Packet<T>::width;
+  T result = Op::template identity<T>();
+  std::int64_t i = 0;
+  if (n >= 4 * width) {
+    Packet<T> a = Packet<T>::load(x), b = Packet<T>::load(x + width), c = Packet<T>::load(x + 2 * width),
+              d = Packet<T>::load(x + 3 * width);
+    for (i = 4 * width; i + 4 * width <= n; i += 4 * width) {
+      a = Op::combine(a, Packet<T>::load(x + i));
+      b = Op::combine(b, Packet<T>::load(x + i + width));
+      c = Op::combine(c, Packet<T>::load(x + i + 2 * width));
+      d = Op::combine(d, Packet<T>::load(x + i + 3 * width));
+    }
+    alignas(64) T lanes[width];
+    Op::combine(Op::combine(a, b), Op::combine(c, d)).store(lanes);
+    for (std::int64_t k = 0; k < width; ++k) result = combine_elements<Op>(result, lanes[k]);
+  }
+  for (; i < n; ++i) result = combine_elements<Op>(result, x[i]);
+  return result;
+}
+
+template <class Op, class T>
+T reduce_row(const T* x, std::int64_t n) {
+  if (n <= block_size) return reduce_block<Op>(x, n);
+  const std::int64_t half = (n / 2 + block_size - 1) / block_size * block_size;
+  return combine_elements<Op>(reduce_row<Op>(x, half), reduce_row<Op>(x + half, n - half));
+}
+
+// x [outer, n, inner] -> out [outer, inner], for columns [begin, end) of inner.
+template <class Op, class T>
+void reduce_columns(const T* x, std::int64_t n, std::int64_t inner, std::int64_t begin, std::int64_t end, T* out) {
+  std::fill(out + begin, out + end, Op::template identity<T>());
+  constexpr std::int64_t width = Packet<T>::width;
+  constexpr std::int64_t rows_in_block = 256;
+  std::int64_t c = begin;
+  for (; c + width <= end; c += width) {
+    Packet<T> total(Op::template identity<T>());
+    for (std::int64_t r0 = 0; r0 < n; r0 += rows_in_block) {
+      Packet<T> part(Op::template identity<T>());
+      for (std::int64_t r = r0; r < std::min(n, r0 + rows_in_block); ++r)
+        part = Op::combine(part, Packet<T>::load(x + r * inner + c));
+      total = Op::combine(total, part);
+    }
+    total.store(out + c);
+  }
+  for (; c < end; ++c) {
+    T total = Op::template identity<T>();
+    for (std::int64_t r0 = 0; r0 < n; r0 += rows_in_block) {
+      T part = Op::template identity<T>();
+      for (std::int64_t r = r0; r < std::min(n, r0 + rows_in_block); ++r)
+        part = combine_elements<Op>(part, x[r * inner + c]);
+      total = combine_elements<Op>(total, part);
+    }
+    out[c] = total;
+  }
+}
+
+// A tensor seen as [outer, n, inner], of which n is reduced, and how the result goes back into its shape.
+struct Split {
+  Tensor x;  // contiguous
+  std::int64_t outer = 1, n = 1, inner = 1;
+  Shape result;      // in the order of x's memory
+  Dims back;         // the permutation to the order of axes that is asked for
+  Shape keepdims;    // the result with sizes of 1
+};
+
+Split split(const Tensor& x, const Dims& axes) {
+  // In the order of memory, so that a dense permuted view is reduced in place.
+  Dims order(x.rank(), 0);
+  std::iota(order.begin(), order.end(), 0);
+  std::stable_sort(order.begin(), order.end(), [&](std::int64_t a, std::int64_t b) {
+    return x.strides()[static_cast<int>(a)] > x.strides()[static_cast<int>(b)];
+  });
+  const auto reduced = [&](std::int64_t axis) { return std::find(axes.begin(), axes.end(), axis) != axes.end(); };
+  // The reduced axes must stand together; where they do not, they go last.
+  const auto first = std::find_if(order.begin(), order.end(), reduced);
+  const auto end = std::find_if_not(first, order.end(), reduced);
+  if (std::any_of(end, order.end(), reduced)) std::stable_partition(order.begin(), order.end(), std::not_fn(reduced));
+
+  Split s;
+  s.x = contiguous(permute(x, order));
+  Dims kept;
+  bool before = true;
+  for (auto axis : order) {
+    const std::int64_t size = x.shape()[static_cast<int>(axis)];
+    if (reduced(axis)) {
+      before = false;
+      s.n *= size;
+    } else {
+      (before ? s.outer : s.inner) *= size;
+      s.result.push_back(size);
+      kept.push_back(axis);
+    }
+  }
+  Dims rising = kept;
+  std::sort(rising.begin(), rising.end());
+  for (auto axis : rising) s.back.push_back(std::find(kept.begin(), kept.end(), axis) - kept.begin());
+  s.keepdims = x.shape();
+  for (auto axis : axes) s.keepdims[static_cast<int>(axis)] = 1;
+  return s;
+}
+
+Tensor finish(const Split& s, const Tensor& flat, bool keepdims) {
+  const Tensor out = permute(reshape(flat, s.result), s.back);
+  return keepdims ? reshape(out, s.keepdims) : out;
+}
+
+template <class Op>
+Tensor reduce(const Tensor& x, const Dims& axes, bool keepdims) {
+  const Split s = split(x, axes);
+  const Tensor out = Tensor::empty({s.outer, s.inner}, x.dtype());
+  with_type(x.dtype(), [&](auto type) {
+    using T = decltype(type);
+    const T* from = TensorAccess::data<T>(s.x);
+    T* to = TensorAccess::raw<T>(out);
+    if (s.inner == 1) {
+      const std::int64_t grain = std::max<std::int64_t>(1, 16384 / std::max<std::int64_t>(1, s.n));
+      detail::parallel_for(s.outer, grain, [&](std::int64_t begin, std::int64_t end) {
+        for (std::int64_t i = begin; i < end; ++i) to[i] = reduce_row<Op>(from + i * s.n, s.n);
+      });
+      return;
+    }
+    const std::int64_t columns = std::min<std::int64_t>(s.inner, 256);
+    const std::int64_t blocks = (s.inner + columns - 1) / columns;
+    const std::int64_t grain = std::max<std::int64_t>(1, 16384 / std::max<std::int64_t>(1, s.n * columns));
+    detail::parallel_for(s.outer * blocks, grain, [&](std::int64_t begin, std::int64_t end) {
+      for (std::int64_t unit = begin; unit < end; ++unit) {
+        const std::int64_t i = unit / blocks, c = unit % blocks * columns;
+        reduce_columns<Op>(from + i * s.n * s.inner, s.n, s.inner, c, std::min(c + columns, s.inner), to + i * s.inner);
+      }
+    });
+  });
+  return finish(s, out, keepdims);
+}
+
+void check_not_empty(const Tensor& x, const Dims& axes, const char* operation) {
+  for (auto axis : axes)
+    if (x.shape()[static_cast<int>(axis)] == 0)
+      throw ShapeError(fmt::format("{}: axis {} of shape {} has no elements", operation, axis, to_string(x.shape())));
+}
+
+Shape reduced_shape(const Tensor& x, const Dims& axes, bool keepdims) {
+  Shape shape;
+  for (int i = 0; i < x.rank(); ++i) {
+    const bool reduced = std::find(axes.begin(), axes.end(), i) != axes.end();
+    if (!reduced) shape.push_back(x.shape()[i]);
+    if (reduced && keepdims) shape.push_back(1);
+  }
+  return shape;
+}
+
+void check_floating(const Tensor& x, const char* operation) {
+  if (!is_floating(x.dtype()))
+    throw DTypeError(fmt::format("{}: {} {}: expected a floating dtype; cast it", operation, name(x.dtype()),
+                                 to_string(x.shape())));
+}
+
+}  // namespace
+
+Tensor sum(const Tensor& x, const Dims& axes, bool keepdims) { return reduce<Sum>(x, axes, keepdims); }
+Tensor prod(const Tensor& x, const Dims& axes, bool keepdims) { return reduce<Product>(x, axes, keepdims); }
+Tensor max(const Tensor& x, const Dims& axes, bool keepdims) {
+  check_not_empty(x, axes, "max");
+  return reduce<Max>(x, axes, keepdims);
+}
+Tensor min(const Tensor& x, const Dims& axes, bool keepdims) {
+  check_not_empty(x, axes, "min");
+  return reduce<Min>(x, axes, keepdims);
+}
+
+Tensor argmax(const Tensor& x, int axis, bool keepdims) {
+  check_not_empty(x, {axis}, "argmax");
+  const Split s = split(x, {axis});
+  const Tensor out = Tensor::empty({s.outer, s.inner}, DType::int64);
+  with_type(x.dtype(), [&](auto type) {
+    using T = decltype(type);
+    const T* from = TensorAccess::data<T>(s.x);
+    std::int64_t* to = TensorAccess::raw<std::int64_t>(out);
+    for (std::int64_t i = 0; i < s.outer; ++i)
+      for (std::int64_t c = 0; c < s.inner; ++c) {
+        const T* column = from + i * s.n * s.inner + c;
+        std::int64_t best = 0;
+        for (std::int64_t r = 1; r < s.n; ++r) {
+          const T value = column[r * s.inner], largest = column[best * s.inner];
+          if (largest == largest && (value > largest || value != value)) best = r;
+        }
+        to[i * s.inner + c] = best;
+      }
+  });
+  return finish(s, out, keepdims);
+}
+
+Tensor cumsum(const Tensor& x, int axis) {
+  const Tensor from = contiguous(x);
+  Tensor out = Tensor::empty(x.shape(), x.dtype());
+  std::int64_t outer = 1, inner = 1;
+  for (int i = 0; i < x.rank(); ++i) {
+    if (i < axis) outer *= x.shape()[i];
+    if (i > axis) inner *= x.shape()[i];
+  }
+  const std::int64_t n = x.shape()[axis];
+  with_type(x.dtype(), [&](auto type) {
+    using T = decltype(type);
+    const T* a = TensorAccess::data<T>(from);
+    T* b = TensorAccess::raw<T>(out);
+    for (std::int64_t i = 0; i < outer; ++i)
+      for (std::int64_t r = 0; r < n; ++r)
+        for (std::int64_t c = 0; c < inner; ++c) {
+          const std::int64_t at = (i * n + r) * inner + c;
+          b[at] = r == 0 ? a[at] : combine_elements<Sum>(b[at - inner], a[at]);
+        }
+  });
+  return out;
+}
+
+Tensor logsumexp(const Tensor& x, const Dims& axes, bool keepdims) {
+  check_floating(x, "logsumexp");
+  for (auto axis : axes)
+    if (x.shape()[static_cast<int>(axis)] == 0)
+      return full(reduced_shape(x, axes, keepdims), -std::numeric_limits<double>::infinity(), x.dtype());
+  const Tensor largest = max(x, axes, true);
+  // Where the largest is infinite, so is the result; there nothing is to be subtracted.
+  const Tensor shift = where(isfinite(largest), largest, 0.0);
+  const Tensor out = add(log(sum(exp(sub(x, shift)), axes, true)), shift);
+  return reshape(out, reduced_shape(x, axes, keepdims));
+}
+
+Tensor softmax(const Tensor& x, int axis) {
+  check_floating(x, "softmax");
+  if (x.count() == 0) return copy(x);
+  const Tensor e = exp(sub(x, max(x, {axis}, true)));
+  return div(e, sum(e, {axis}, true));
+}
+
+Tensor log_softmax(const Tensor& x, int axis) {
+  check_floating(x, "log_softmax");
+  if (x.count() == 0) return copy(x);
+  const Tensor shifted = sub(x, max(x, {axis}, true));
+  return sub(shifted, log(sum(exp(shifted), {axis}, true)));
+}
+
+Tensor sum_to(const Tensor& x, const Shape& shape) {
+  if (x.shape() == shape) return x;
+  const int added = x.rank() - shape.size();
+  bool fits = added >= 0;
+  Dims axes;
+  for (int i = 0; fits && i < x.rank(); ++i) {
+    const std::int64_t to = i < added ? 1 : shape[i - added];
+    if (i < added || (to == 1 && x.shape()[i] != 1))
+      axes.push_back(i);
+    else if (to != x.shape()[i])
+      fits = false;
+  }
+  if (!fits)
+    throw ShapeError(fmt::format("sum_to: shape {} is not broadcast to {}", to_string(shape), to_string(x.shape())));
+  return axes.empty() ? reshape(x, shape) : reshape(sum(x, axes, true), shape);
+}
+
+}  // namespace rill::kernels
