@@ -189,6 +189,7 @@ template <class Op>
 Tensor reduce(const Tensor& x, const Dims& axes, bool keepdims) {
   const Split s = split(x, axes);
   const Tensor out = Tensor::empty({s.outer, s.inner}, x.dtype());
+  if (out.count() == 0) return finish(s, out, keepdims);
   with_type(x.dtype(), [&](auto type) {
     using T = decltype(type);
     const T* from = TensorAccess::data<T>(s.x);
