@@ -1,0 +1,102 @@
+#include "rill/data/column.h"
+
+#include <algorithm>
+#include <array>
+#include <utility>
+
+namespace rill::data::detail {
+namespace {
+
+// What each of the 256 bytes is read as.
+template <Element T>
+using Table = std::array<T, 256>;
+
+template <Element T>
+constexpr Table<T> table(T divisor) {
+  Table<T> values{};
+  for (std::size_t i = 0; i < values.size(); ++i) values[i] = static_cast<T>(i) / divisor;
+  return values;
+}
+constexpr Table<float> pixels = table(255.0F);
+constexpr Table<std::int64_t> labels = table(std::int64_t{1});
+
+Shape with_rows(std::span<const std::int64_t> rows, Shape row) {
+  row.insert(0, static_cast<std::int64_t>(rows.size()));
+  return row;
+}
+
+template <Element T>
+class ByteColumn : public Column {
+ public:
+  ByteColumn(std::vector<std::uint8_t> bytes, std::int64_t size, const Shape& row, const Table<T>& table)
+      : bytes_(std::move(bytes)), size_(size), row_(row), table_(table) {}
+  std::int64_t size() const override { return size_; }
+  Shape row() const override { return row_; }
+  std::int64_t bytes() const override { return static_cast<std::int64_t>(bytes_.size()); }
+  Tensor gather(std::span<const std::int64_t> rows) const override {
+    Tensor result = Tensor::empty(with_rows(rows, row_), dtype_of<T>());
+    const std::int64_t width = count(row_);
+    T* out = result.mutable_span<T>().data();
+    for (const std::int64_t row : rows) {
+      const std::uint8_t* in = bytes_.data() + row * width;
+      out = std::transform(in, in + width, out, [this](std::uint8_t byte) { return table_[byte]; });
+    }
+    return result;
+  }
+
+ private:
+  std::vector<std::uint8_t> bytes_;
+  std::int64_t size_;
+  Shape row_;
+  const Table<T>& table_;
+};
+
+template <Element T>
+class TensorColumn : public Column {
+ public:
+  // Rows are read where they stand, so they must stand in order.
+  explicit TensorColumn(const Tensor& values)
+      : values_(values.is_contiguous() ? values : Tensor::from(values.to_vector<T>(), values.shape())),
+        row_(values.shape().begin() + 1, values.shape().end()) {}
+  std::int64_t size() const override { return values_.size(0); }
+  Shape row() const override { return row_; }
+  std::int64_t bytes() const override { return values_.count() * static_cast<std::int64_t>(sizeof(T)); }
+  Tensor gather(std::span<const std::int64_t> rows) const override {
+    Tensor result = Tensor::empty(with_rows(rows, row_), dtype_of<T>());
+    const std::int64_t width = count(row_);
+    const T* in = values_.span<T>().data();
+    T* out = result.mutable_span<T>().data();
+    for (const std::int64_t row : rows) out = std::copy_n(in + row * width, width, out);
+    return result;
+  }
+
+ private:
+  Tensor values_;
+  Shape row_;
+};
+
+}  // namespace
+
+std::shared_ptr<const Column> pixel_column(std::vector<std::uint8_t> bytes, const Shape& row) {
+  const std::int64_t size = static_cast<std::int64_t>(bytes.size()) / count(row);
+  return std::make_shared<ByteColumn<float>>(std::move(bytes), size, row, pixels);
+}
+
+std::shared_ptr<const Column> label_column(std::vector<std::uint8_t> bytes) {
+  const std::int64_t size = static_cast<std::int64_t>(bytes.size());
+  return std::make_shared<ByteColumn<std::int64_t>>(std::move(bytes), size, Shape{}, labels);
+}
+
+std::shared_ptr<const Column> tensor_column(const Tensor& values) {
+  switch (values.dtype()) {
+    case DType::float32:
+      return std::make_shared<TensorColumn<float>>(values);
+    case DType::float64:
+      return std::make_shared<TensorColumn<double>>(values);
+    case DType::int64:
+      break;
+  }
+  return std::make_shared<TensorColumn<std::int64_t>>(values);
+}
+
+}  // namespace rill::data::detail
