@@ -1,0 +1,100 @@
+// Handwritten digits read row by row: the program of the tutorial on recurrent networks. An LSTM sees an image as a
+// sequence of 28 rows of 28 pixels; a second LSTM reads what the first wrote, and two dense layers name the digit.
+//
+//   mnist_lstm --data DIR                                        train for 4 epochs, as the tutorial does
+//   mnist_lstm --data DIR --checkpoint lstm.json                 the same, and keep the result
+//   mnist_lstm --data DIR --checkpoint lstm.json --predict 17    say what test image 17 is
+
+#include <fmt/format.h>
+#include <rill/rill.h>
+
+#include <CLI/CLI.hpp>
+#include <filesystem>
+
+using namespace rill;
+
+struct Classifier {
+  nn::LSTM lstm1{28, 256, {.activation = nn::Activation::relu}};
+  nn::Dropout drop1{0.2};
+  nn::LSTM lstm2{256, 256, {.activation = nn::Activation::relu}};
+  nn::Dropout drop2{0.1};
+  nn::Linear hidden{256, 32};
+  nn::Dropout drop3{0.2};
+  nn::Linear output{32, 10};
+
+  Tensor operator()(const Tensor& rows) const {  // [batch, 28, 28] -> logits [batch, 10]
+    Tensor h = drop1(lstm1(rows).outputs);       // [batch, 28, 256]
+    h = drop2(lstm2(h).last);                    // [batch, 256]
+    return output(drop3(relu(hidden(h))));
+  }
+
+  nn::Fields fields() { return {{"lstm1", lstm1}, {"lstm2", lstm2}, {"hidden", hidden}, {"output", output}}; }
+};
+
+void predict(Classifier& model, const std::string& what, const data::Dataset& test) {
+  const bool index = what.find_first_not_of("0123456789") == std::string::npos;
+  const Tensor image = index ? test[std::stoll(what)].features : unsqueeze(data::load_image(what, 28, 28), 0);
+  const auto pixels = image.to_vector<float>();
+  for (std::size_t i = 0; i < pixels.size(); ++i) {
+    const char* shades[] = {"  ", "░░", "▒▒", "▓▓", "██"};
+    fmt::print("{}{}", shades[static_cast<int>(pixels[i] * 4.99F)], i % 28 == 27 ? "\n" : "");
+  }
+  const Tensor logits = model(image);
+  const auto probabilities = softmax(logits, -1).to_vector<double>();
+  for (std::size_t digit = 0; digit < probabilities.size(); ++digit)
+    fmt::print("{} {:6.2f} % {:#<{}}\n", digit, 100 * probabilities[digit], "", std::lround(50 * probabilities[digit]));
+  fmt::print("This is a {}.\n", argmax(logits, 1).item());
+}
+
+int main(int argc, char** argv) {
+  std::int64_t epochs = 4, batch_size = 32, limit = 60000, seed = 1;
+  double learning_rate = 1e-4, decay = 1e-6;
+  int thread_count = threads();
+  std::string folder = "data/mnist", checkpoint, history_path, what;
+  bool resume = false;
+
+  CLI::App app("Trains an LSTM to read handwritten digits row by row, and lets it read one.");
+  app.add_option("--data", folder, "Folder with the four MNIST files (scripts/fetch_mnist.sh fetches them)")->capture_default_str();
+  app.add_option("--epochs", epochs, "How often to go through the training images")->check(CLI::NonNegativeNumber)->capture_default_str();
+  app.add_option("--batch-size", batch_size, "Images to an update of the weights")->check(CLI::PositiveNumber)->capture_default_str();
+  app.add_option("--learning-rate", learning_rate, "Of Adam, at the first update")->check(CLI::PositiveNumber)->capture_default_str();
+  app.add_option("--decay", decay, "The rate of update n is learning-rate / (1 + decay * n)")->check(CLI::NonNegativeNumber)->capture_default_str();
+  app.add_option("--seed", seed, "Of all random numbers: the same seed gives the same run")->check(CLI::NonNegativeNumber)->capture_default_str();
+  app.add_option("--threads", thread_count, "Processors to use; the results do not depend on it")->check(CLI::PositiveNumber)->capture_default_str();
+  app.add_option("--limit", limit, "Use only so many training images")->check(CLI::PositiveNumber)->capture_default_str();
+  app.add_option("--checkpoint", checkpoint, "File that keeps the weights and the state of training, written after every epoch and on Ctrl-C");
+  app.add_flag("--resume", resume, "Go on from the checkpoint as if the run had never stopped");
+  app.add_option("--history", history_path, "File for the figures of every epoch (.json or .csv)");
+  app.add_option("--predict", what, "Do not train: read a test image by its number, or a 28 x 28 picture file");
+  CLI11_PARSE(app, argc, argv);
+
+  try {
+    set_threads(thread_count);
+    rill::seed(static_cast<std::uint64_t>(seed));
+    Classifier model;
+    const auto [training, test] = data::load_mnist(folder);
+    if ((resume || !what.empty()) && !std::filesystem::exists(checkpoint))
+      throw ValueError("--resume and --predict need --checkpoint with the file of an earlier run");
+    if (!what.empty()) {
+      train::load(model, checkpoint);
+      predict(model, what, test);
+      return 0;
+    }
+    fmt::print("{}", nn::summary(model));
+    const train::History history = train::fit(
+        model, training.take(limit),
+        {.loss = nn::cross_entropy,
+         .optimizer = optim::Adam{{.learning_rate = learning_rate, .decay = decay}},
+         .metrics = {train::accuracy},
+         .epochs = epochs,
+         .batch_size = batch_size,
+         .validation = test,
+         .checkpoint = checkpoint,
+         .resume = resume ? checkpoint : "",
+         .program_options = {{"seed", std::to_string(seed)}, {"batch-size", std::to_string(batch_size)}}});
+    if (!history_path.empty()) history.save(history_path);
+  } catch (const Error& error) {
+    fmt::print(stderr, "mnist_lstm: {}\n", error.what());
+    return 1;
+  }
+}

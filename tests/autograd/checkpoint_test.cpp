@@ -1,0 +1,92 @@
+#include "rill/autograd/checkpoint.h"
+
+#include "rill/autograd/ops.h"
+#include "rill/autograd/record.h"
+#include "rill/autograd/transforms.h"
+#include "rill/tensor/create.h"
+#include "rill/tensor/random.h"
+#include "tests/catch.h"
+
+using namespace rill;
+
+namespace {
+
+Tensor random(const Shape& shape) { return uniform(shape, -1, 1, DType::float64); }
+
+std::vector<double> numbers(const Tensor& x) { return x.to_vector<double>(); }
+
+// Draws random numbers, as dropout does.
+Tensor noisy(const Tensor& x) { return x * bernoulli(x.shape(), 0.5, DType::float64); }
+
+}  // namespace
+
+TEST_CASE("checkpoint gives the gradients of its inputs and of what it captured", "[autograd][checkpoint]") {
+  Parameter used_before(random({4, 4})), used_inside(random({4, 4}));
+  const Tensor x0 = random({3, 4});
+  const auto run = [&](bool dropped) {
+    Tape tape;
+    const Tensor x = tape.watch(x0);
+    const Tensor captured = tanh(matmul(x, used_before));
+    const auto piece = [&](const std::vector<Tensor>& in) {
+      const Tensor h = tanh(matmul(in[0], used_inside) + captured);
+      return std::vector<Tensor>{h, matmul(h, used_inside)};
+    };
+    const auto y = dropped ? checkpoint(piece, {x}) : piece({x});
+    const Tensor loss = sum(square(y[0])) + sum(y[1] * captured);
+    const Gradients parameters = tape.gradient(loss);
+    return std::vector{numbers(loss), numbers(tape.gradient(loss, x)), numbers(parameters[used_before]),
+                       numbers(parameters[used_inside])};
+  };
+  CHECK(run(true) == run(false));
+}
+
+TEST_CASE("checkpoint recomputes with the same random numbers", "[autograd][checkpoint]") {
+  const Tensor x0 = random({50});
+  const auto run = [&](bool dropped) {
+    seed(7);
+    Tape tape;
+    const Tensor x = tape.watch(x0);
+    const auto piece = [](const std::vector<Tensor>& in) { return std::vector<Tensor>{noisy(square(in[0]))}; };
+    const Tensor first = dropped ? checkpoint(piece, {x})[0] : piece({x})[0];
+    const Tensor second = noisy(first);
+    const auto gradient = numbers(tape.gradient(sum(second), x));
+    return std::vector{numbers(second), gradient, numbers(noisy(x0))};
+  };
+  CHECK(run(true) == run(false));
+}
+
+TEST_CASE("checkpoint can be differentiated twice and nested", "[autograd][checkpoint]") {
+  const Function plain = [](const Tensor& x) { return sum(exp(sin(x)) * x); };
+  const Function dropped = [](const Tensor& x) {
+    return checkpoint(
+        [](const std::vector<Tensor>& in) {
+          const Tensor s = checkpoint([](const std::vector<Tensor>& v) { return std::vector<Tensor>{exp(sin(v[0]))}; }, in)[0];
+          return std::vector<Tensor>{sum(s * in[0])};
+        },
+        {x})[0];
+  };
+  const Tensor x = random({6}), v = random({6});
+  CHECK(numbers(grad(dropped)(x)) == numbers(grad(plain)(x)));
+  const auto a = numbers(hvp(dropped, x, v)), b = numbers(hvp(plain, x, v));
+  for (std::size_t i = 0; i < a.size(); ++i) CHECK(a[i] == Approx(b[i]).epsilon(1e-13));
+}
+
+TEST_CASE("what checkpoint recorded is dropped from the tape", "[autograd][checkpoint]") {
+  Tape tape;
+  Tensor x = tape.watch(random({4}));
+  const auto long_piece = [](const std::vector<Tensor>& in) {
+    Tensor y = in[0];
+    for (int i = 0; i < 1000; ++i) y = sin(y);
+    return std::vector<Tensor>{y};
+  };
+  const Tensor y = checkpoint(long_piece, {x})[0];
+  CHECK(tape.size() == 1);
+  CHECK(tape.gradient(sum(y), x).defined());
+  CHECK(tape.size() == 2);
+}
+
+TEST_CASE("without a tape checkpoint just calls its function", "[autograd][checkpoint]") {
+  const Tensor x = random({3});
+  CHECK(numbers(checkpoint([](const std::vector<Tensor>& in) { return std::vector<Tensor>{2 * in[0]}; }, {x})[0]) ==
+        numbers(2 * x));
+}
