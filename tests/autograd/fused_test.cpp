@@ -2,8 +2,8 @@
 
 #include "rill/autograd/gradcheck.h"
 #include "rill/autograd/transforms.h"
-#include "rill/tensor/kernels/elementwise.h"
-#include "rill/tensor/kernels/reduce.h"
+#include "rill/tensor/create.h"
+#include "rill/tensor/random.h"
 #include "tests/catch.h"
 
 using namespace rill;

@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "rill/autograd/ops.h"
+#include "rill/autograd/tape.h"
 #include "rill/tensor/create.h"
 #include "rill/tensor/random.h"
 #include "tests/catch.h"
