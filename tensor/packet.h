@@ -15,10 +15,17 @@
 
 namespace rill::simd {
 
+#if defined(__OPTIMIZE__) || !XSIMD_WITH_AVX512F
+using Architecture = xsimd::default_arch;
+#else
+// Without optimisation GCC's AVX-512 intrinsics are macros, which xsimd cannot call.
+using Architecture = xsimd::avx2;
+#endif
+
 /// Whether each element of a packet meets a condition.
-template <class T>
+template <class T, class A = Architecture>
 struct Condition {
-  xsimd::batch_bool<T> bits;
+  xsimd::batch_bool<T, A> bits;
   friend Condition operator!(Condition a) { return {!a.bits}; }
   friend Condition operator&&(Condition a, Condition b) { return {a.bits && b.bits}; }
   friend Condition operator||(Condition a, Condition b) { return {a.bits || b.bits}; }
@@ -26,9 +33,9 @@ struct Condition {
 
 /// As many elements as one instruction works on. Elementwise kernels are written on packets, and a lambda given to
 /// `fused` is called with them in its first reading, so that both compute the same to the last bit.
-template <class T>
+template <class T, class A = Architecture>
 struct Packet {
-  using Batch = xsimd::batch<T>;
+  using Batch = xsimd::batch<T, A>;
   static constexpr int width = static_cast<int>(Batch::size);
 
   Batch v;
@@ -48,14 +55,14 @@ struct Packet {
   friend Packet operator/(Packet a, Packet b) { return a.v / b.v; }
   friend Packet operator-(Packet a) { return -a.v; }
   friend Packet operator+(Packet a) { return a; }
-  friend Condition<T> operator<(Packet a, Packet b) { return {a.v < b.v}; }
-  friend Condition<T> operator<=(Packet a, Packet b) { return {a.v <= b.v}; }
-  friend Condition<T> operator>(Packet a, Packet b) { return {a.v > b.v}; }
-  friend Condition<T> operator>=(Packet a, Packet b) { return {a.v >= b.v}; }
-  friend Condition<T> operator==(Packet a, Packet b) { return {a.v == b.v}; }
-  friend Condition<T> operator!=(Packet a, Packet b) { return {a.v != b.v}; }
+  friend Condition<T, A> operator<(Packet a, Packet b) { return {a.v < b.v}; }
+  friend Condition<T, A> operator<=(Packet a, Packet b) { return {a.v <= b.v}; }
+  friend Condition<T, A> operator>(Packet a, Packet b) { return {a.v > b.v}; }
+  friend Condition<T, A> operator>=(Packet a, Packet b) { return {a.v >= b.v}; }
+  friend Condition<T, A> operator==(Packet a, Packet b) { return {a.v == b.v}; }
+  friend Condition<T, A> operator!=(Packet a, Packet b) { return {a.v != b.v}; }
 
-  friend Packet where(Condition<T> c, Packet a, Packet b) { return xsimd::select(c.bits, a.v, b.v); }
+  friend Packet where(Condition<T, A> c, Packet a, Packet b) { return xsimd::select(c.bits, a.v, b.v); }
   friend Packet abs(Packet x) { return xsimd::abs(x.v); }
   friend Packet exp(Packet x) { return xsimd::exp(x.v); }
   friend Packet expm1(Packet x) { return xsimd::expm1(x.v); }
