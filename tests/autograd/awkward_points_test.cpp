@@ -1,4 +1,5 @@
-// Where an operation has no derivative in the ordinary sense, what it gives instead; and values at the edge of a dtype.
+// Where an operation has no derivative in the ordinary sense, what it gives instead; and values at the edge
+// of a dtype.
 
 #include <cmath>
 #include <limits>
@@ -84,7 +85,8 @@ TEST_CASE("variance of one element is NaN with Bessel's correction and 0 without
 TEST_CASE("equal largest elements share the gradient of max, equal smallest that of min", "[autograd][ops]") {
   check(gradient([](auto& x) { return max(x); }, numbers({1, 3, 3, 2})), {0, 0.5, 0.5, 0});
   check(gradient([](auto& x) { return min(x); }, numbers({1, 3, 1, 1})), {1.0 / 3, 0, 1.0 / 3, 1.0 / 3});
-  check(gradient([](auto& x) { return max(x, 1); }, tensor({{2, 2}, {0, 1}}, DType::float64)), {0.5, 0.5, 0, 1});
+  check(gradient([](auto& x) { return max(x, 1); }, tensor({{2, 2}, {0, 1}}, DType::float64)),
+        {0.5, 0.5, 0, 1});
 }
 
 TEST_CASE("maximum and minimum of equal numbers give each half", "[autograd][ops]") {
@@ -100,7 +102,8 @@ TEST_CASE("where takes neither value nor gradient from the other side", "[autogr
   check(gradient([&](auto& x) { return where(x > 0, x, bad); }, numbers({1, 2})), {1, 1});
   check(gradient([&](auto& x) { return where(x > 9, bad, x); }, numbers({1, 2})), {1, 1});
   // The argument of log is made harmless by a `where` of its own, as 0 times infinity is not 0.
-  check(gradient([](auto& x) { return where(x > 0, log(where(x > 0, x, 1)), 0); }, numbers({-1, 0, 2})), {0, 0, 0.5});
+  check(gradient([](auto& x) { return where(x > 0, log(where(x > 0, x, 1)), 0); }, numbers({-1, 0, 2})),
+        {0, 0, 0.5});
 }
 
 TEST_CASE("pow at base 0", "[autograd][ops]") {
@@ -128,7 +131,8 @@ TEST_CASE("prod is exact where elements are 0, twice", "[autograd][ops]") {
   CHECK(gradgradcheck(f, {some}));
 }
 
-TEST_CASE("log_softmax, softmax and logsumexp of large values neither overflow nor lose the small ones", "[autograd][ops]") {
+TEST_CASE("log_softmax, softmax and logsumexp of large values neither overflow nor lose the small ones",
+          "[autograd][ops]") {
   const Tensor x = numbers({1000, 0, -1000});
   check(log_softmax(x).to_vector<double>(), {0, -1000, -2000});
   check(softmax(x).to_vector<double>(), {1, 0, 0});

@@ -34,7 +34,8 @@ TEST_CASE("gradcheck names the worst entry of what is wrong", "[autograd][gradch
 TEST_CASE("gradgradcheck finds a rule whose own derivative is lost", "[autograd][gradcheck]") {
   const auto f = [](const std::vector<Tensor>& x) {
     const Tensor constant = stop_gradient(x[0]);
-    return record("once", square(constant), wrt(x[0], [constant](const Tensor& g) { return g * 2 * constant; }));
+    return record("once", square(constant),
+                  wrt(x[0], [constant](const Tensor& g) { return g * 2 * constant; }));
   };
   CHECK(gradcheck(f, {at}));
   CHECK_FALSE(gradgradcheck(f, {at}));
@@ -50,7 +51,8 @@ TEST_CASE("gradcheck takes a result that depends on nothing", "[autograd][gradch
 
 TEST_CASE("gradcheck wants float64", "[autograd][gradcheck][errors]") {
   const auto f = [](const std::vector<Tensor>& x) { return x[0] * 2; };
-  CHECK_THROWS_WITH(gradcheck(f, {ones({2})}), ContainsSubstring("input 0 is float32; central differences need float64"));
+  CHECK_THROWS_WITH(gradcheck(f, {ones({2})}),
+                    ContainsSubstring("input 0 is float32; central differences need float64"));
   const auto narrow = [](const std::vector<Tensor>& x) { return cast(x[0], DType::float32); };
   CHECK_THROWS_AS(gradcheck(narrow, {at}), DTypeError);
 }

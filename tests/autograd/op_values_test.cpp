@@ -44,7 +44,8 @@ TEST_CASE("reductions over some axes, over all, and with the axes kept", "[autog
   check(standard_deviation(x, 1), {1, std::sqrt(7)});
   check(norm(x, 0), {std::sqrt(17), std::sqrt(29), std::sqrt(90)});
   CHECK(variance(x, 0, {.correction = 0, .keepdims = true}).shape() == Shape{1, 3});
-  check(logsumexp(x, 1), {3 + std::log1p(std::exp(-1) + std::exp(-2)), 9 + std::log1p(std::exp(-4) + std::exp(-5))});
+  check(logsumexp(x, 1),
+        {3 + std::log1p(std::exp(-1) + std::exp(-2)), 9 + std::log1p(std::exp(-4) + std::exp(-5))});
 }
 
 TEST_CASE("slices follow NumPy", "[autograd][ops]") {
@@ -92,7 +93,8 @@ TEST_CASE("products of vectors, matrices and batches", "[autograd][ops]") {
   check(outer(a, b), {3, 4, 6, 8});
   check(matmul_add(m, m, a), {8, 12, 16, 24});
   check(matmul_add(a, m, 1), {8, 11});
-  check(matmul_add(stack({m, m}), m, tensor({{1, 1}, {2, 2}}, DType::float64)), {8, 11, 17, 24, 8, 11, 17, 24});
+  check(matmul_add(stack({m, m}), m, tensor({{1, 1}, {2, 2}}, DType::float64)),
+        {8, 11, 17, 24, 8, 11, 17, 24});
 }
 
 TEST_CASE("numbers take the dtype of the tensor", "[autograd][ops]") {

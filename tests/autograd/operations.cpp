@@ -21,7 +21,8 @@ Operation& add(std::string name, DifferentiableFunction f, std::vector<std::vect
 }
 
 Operation& on_one(std::string name, Unary f, std::vector<std::vector<Shape>> shapes) {
-  return add(std::move(name), [f](Inputs x) { return f(x[0]); }, std::move(shapes));
+  return add(
+      std::move(name), [f](Inputs x) { return f(x[0]); }, std::move(shapes));
 }
 
 void unary(std::string name, Unary f, double low = -2, double high = 2) {
@@ -31,9 +32,15 @@ void unary(std::string name, Unary f, double low = -2, double high = 2) {
 }
 
 void binary(std::string name, Binary f, double low = -2, double high = 2) {
-  auto& op = add(
-      std::move(name), [f](Inputs x) { return f(x[0], x[1]); },
-      {{{3, 4}, {3, 4}}, {{3, 4}, {4}}, {{3, 1}, {1, 4}}, {{}, {2, 3}}, {{2, 1, 2}, {3, 1}}, {{1}, {1}}, {{}, {}}, {{0, 3}, {3}}});
+  auto& op = add(std::move(name), [f](Inputs x) { return f(x[0], x[1]); },
+                 {{{3, 4}, {3, 4}},
+                  {{3, 4}, {4}},
+                  {{3, 1}, {1, 4}},
+                  {{}, {2, 3}},
+                  {{2, 1, 2}, {3, 1}},
+                  {{1}, {1}},
+                  {{}, {}},
+                  {{0, 3}, {3}}});
   op.low = low;
   op.high = high;
 }
@@ -43,10 +50,12 @@ void constant(std::string name, DifferentiableFunction f, std::vector<Shape> sha
 }
 
 /// `minimum` elements are needed to be reduced into one.
-void reduction(const std::string& name, const Reduce& f, std::int64_t minimum = 0, double low = -2, double high = 2) {
+void reduction(const std::string& name, const Reduce& f, std::int64_t minimum = 0, double low = -2,
+               double high = 2) {
   for (bool keepdims : {false, true}) {
     const auto over = [&](const Axes& axes, std::vector<std::vector<Shape>> shapes) -> Operation& {
-      auto& op = on_one(name, [f, axes, keepdims](const Tensor& x) { return f(x, axes, keepdims); }, std::move(shapes));
+      auto& op = on_one(
+          name, [f, axes, keepdims](const Tensor& x) { return f(x, axes, keepdims); }, std::move(shapes));
       op.low = low;
       op.high = high;
       return op;
@@ -67,20 +76,27 @@ void add_arithmetic() {
   binary("operator+", [](auto& a, auto& b) { return a + b; });
   binary("operator-", [](auto& a, auto& b) { return a - b; });
   binary("operator*", [](auto& a, auto& b) { return a * b; });
-  binary("operator/", [](auto& a, auto& b) { return a / b; }, 0.5, 2);
+  binary(
+      "operator/", [](auto& a, auto& b) { return a / b; }, 0.5, 2);
   binary("operator+=", [](Tensor a, auto& b) { return a += b; });
   binary("operator-=", [](Tensor a, auto& b) { return a -= b; });
   binary("operator*=", [](Tensor a, auto& b) { return a *= b; });
-  binary("operator/=", [](Tensor a, auto& b) { return a /= b; }, 0.5, 2);
+  binary(
+      "operator/=", [](Tensor a, auto& b) { return a /= b; }, 0.5, 2);
   unary("operator*", [](auto& x) { return x * x; });
-  unary("operator/", [](auto& x) { return 2 / x - x / 2.0; }, 0.5, 2);
-  binary("pow", [](auto& a, auto& b) { return pow(a, b); }, 0.5, 2);
+  unary(
+      "operator/", [](auto& x) { return 2 / x - x / 2.0; }, 0.5, 2);
+  binary(
+      "pow", [](auto& a, auto& b) { return pow(a, b); }, 0.5, 2);
   unary("pow", [](auto& x) { return pow(x, 3) + pow(x, 1) + pow(x, 0); });
   unary("pow", [](auto& x) { return pow(2.0, x); });
   binary("maximum", maximum);
   binary("minimum", minimum);
   binary("where", [](auto& a, auto& b) { return where(a < b, square(a), a * b); });
-  add("where", [](Inputs x) { return where(tensor({1, 0, 1}, DType::int64), x[0], x[1]); },
+  add("where",
+      [](Inputs x) {
+        return where(tensor({1, 0, 1}, DType::int64), x[0], x[1]);
+      },
       {{{2, 3}, {3}}, {{2, 1}, {}}, {{3}, {3}}});
   constant("equal", [](Inputs x) { return equal(x[0], x[1]); }, {{2, 3}, {3}});
   constant("not_equal", [](Inputs x) { return not_equal(x[0], x[1]); }, {{2, 3}, {3}});
@@ -124,21 +140,41 @@ void add_unary() {
 
 void add_reductions() {
   reduction("sum", [](auto& x, auto& axes, bool keepdims) { return sum(x, axes, {keepdims}); });
-  reduction("mean", [](auto& x, auto& axes, bool keepdims) { return mean(x, axes, {keepdims}); }, 1);
+  reduction(
+      "mean", [](auto& x, auto& axes, bool keepdims) { return mean(x, axes, {keepdims}); }, 1);
   reduction("prod", [](auto& x, auto& axes, bool keepdims) { return prod(x, axes, {keepdims}); });
-  reduction("max", [](auto& x, auto& axes, bool keepdims) { return max(x, axes, {keepdims}); }, 1);
-  reduction("min", [](auto& x, auto& axes, bool keepdims) { return min(x, axes, {keepdims}); }, 1);
-  reduction("logsumexp", [](auto& x, auto& axes, bool keepdims) { return logsumexp(x, axes, {keepdims}); }, 1);
-  reduction("variance", [](auto& x, auto& axes, bool keepdims) { return variance(x, axes, {.keepdims = keepdims}); }, 2);
-  reduction("variance", [](auto& x, auto& a, bool keepdims) { return variance(x, a, {0, keepdims}); }, 1);
-  reduction("standard_deviation", [](auto& x, auto& a, bool keepdims) { return standard_deviation(x, a, {1, keepdims}); }, 2);
-  reduction("norm", [](auto& x, auto& axes, bool keepdims) { return norm(x, axes, {keepdims}); }, 1, 0.5, 2);
+  reduction(
+      "max", [](auto& x, auto& axes, bool keepdims) { return max(x, axes, {keepdims}); }, 1);
+  reduction(
+      "min", [](auto& x, auto& axes, bool keepdims) { return min(x, axes, {keepdims}); }, 1);
+  reduction(
+      "logsumexp", [](auto& x, auto& axes, bool keepdims) { return logsumexp(x, axes, {keepdims}); }, 1);
+  reduction(
+      "variance",
+      [](auto& x, auto& axes, bool keepdims) { return variance(x, axes, {.keepdims = keepdims}); }, 2);
+  reduction(
+      "variance",
+      [](auto& x, auto& a, bool keepdims) {
+        return variance(x, a, {0, keepdims});
+      },
+      1);
+  reduction(
+      "standard_deviation",
+      [](auto& x, auto& a, bool keepdims) {
+        return standard_deviation(x, a, {1, keepdims});
+      },
+      2);
+  reduction(
+      "norm", [](auto& x, auto& axes, bool keepdims) { return norm(x, axes, {keepdims}); }, 1, 0.5, 2);
   constant("argmax", [](Inputs x) { return argmax(x[0], 1); }, {{2, 3}});
   for (int axis : {0, -1}) {
     const std::vector<std::vector<Shape>> shapes = {{{3, 4}}, {{2, 2, 3}}, {{1}}, {{0, 3}}};
-    on_one("cumsum", [axis](auto& x) { return cumsum(x, axis); }, shapes);
-    on_one("softmax", [axis](auto& x) { return softmax(x, axis); }, shapes);
-    on_one("log_softmax", [axis](auto& x) { return log_softmax(x, axis); }, shapes);
+    on_one(
+        "cumsum", [axis](auto& x) { return cumsum(x, axis); }, shapes);
+    on_one(
+        "softmax", [axis](auto& x) { return softmax(x, axis); }, shapes);
+    on_one(
+        "log_softmax", [axis](auto& x) { return log_softmax(x, axis); }, shapes);
   }
   on_one("sum_to", [](auto& x) { return sum_to(x, {3, 1}); }, {{{3, 4}}, {{2, 3, 2}}, {{3, 1}}, {{0, 3, 2}}});
   on_one("sum_to", [](auto& x) { return sum_to(x, {}); }, {{{3, 4}}, {{}}, {{1}}, {{0}}});
@@ -146,10 +182,13 @@ void add_reductions() {
 
 void add_matmul() {
   const auto product = [](Inputs x) { return matmul(x[0], x[1]); };
-  add("matmul", product, {{{3, 4}, {4, 2}}, {{1, 1}, {1, 1}}, {{0, 3}, {3, 2}}, {{3, 0}, {0, 2}}, {{2, 3}, {3, 0}}});
+  add("matmul", product,
+      {{{3, 4}, {4, 2}}, {{1, 1}, {1, 1}}, {{0, 3}, {3, 2}}, {{3, 0}, {0, 2}}, {{2, 3}, {3, 0}}});
   add("matmul", product, {{{2, 3, 2}, {2, 2}}, {{2, 1, 2, 3}, {3, 2}}, {{0, 2, 3}, {3, 2}}});
-  add("matmul", product, {{{2, 3, 2}, {2, 2, 2}}, {{2, 3}, {2, 3, 2}}, {{2, 1, 2, 2}, {3, 2, 2}}, {{1, 2, 3}, {2, 3, 1}}});
-  add("matmul", product, {{{3}, {3}}, {{3}, {3, 2}}, {{2, 3}, {3}}, {{2, 2, 3}, {3}}, {{3}, {2, 3, 2}}, {{1}, {1}}});
+  add("matmul", product,
+      {{{2, 3, 2}, {2, 2, 2}}, {{2, 3}, {2, 3, 2}}, {{2, 1, 2, 2}, {3, 2, 2}}, {{1, 2, 3}, {2, 3, 1}}});
+  add("matmul", product,
+      {{{3}, {3}}, {{3}, {3, 2}}, {{2, 3}, {3}}, {{2, 2, 3}, {3}}, {{3}, {2, 3, 2}}, {{1}, {1}}});
   on_one("matmul", [](auto& x) { return matmul(x, matmul(x, x)); }, {{{3, 3}}});
   add("matmul_add", [](Inputs x) { return matmul_add(x[0], x[1], x[2]); },
       {{{3, 4}, {4, 2}, {3, 2}},
@@ -175,10 +214,12 @@ void add_shapes() {
   on_one("expand", [](auto& x) { return expand(x, {2, 0}); }, {{{0}}, {{1}}});
   on_one("squeeze", [](auto& x) { return squeeze(x); }, {{{1, 3, 1}}, {{2, 3}}, {{1}}, {{}}, {{0, 1}}});
   on_one("squeeze", [](auto& x) { return squeeze(x, {0, -1}); }, {{{1, 3, 1}}, {{1, 2, 2, 1}}});
-  on_one("unsqueeze", [](auto& x) { return unsqueeze(x, -1) * unsqueeze(x, 0); }, {{{3}}, {{2, 2}}, {{}}, {{0}}});
+  on_one("unsqueeze", [](auto& x) { return unsqueeze(x, -1) * unsqueeze(x, 0); },
+         {{{3}}, {{2, 2}}, {{}}, {{0}}});
   on_one("flip", [](auto& x) { return flip(x); }, {{{3, 4}}, {{1}}, {{}}, {{0, 2}}});
   on_one("flip", [](auto& x) { return flip(x, -1); }, {{{3, 4}}, {{2, 2, 3}}});
-  on_one("contiguous", [](auto& x) { return contiguous(x) * contiguous(transpose(x)); }, {{{3, 3}}, {{1, 1}}, {{0, 0}}});
+  on_one("contiguous", [](auto& x) { return contiguous(x) * contiguous(transpose(x)); },
+         {{{3, 3}}, {{1, 1}}, {{0, 0}}});
 }
 
 void add_parts() {
@@ -196,14 +237,26 @@ void add_parts() {
   on_one("unbind", [chained](auto& x) { return chained(unbind(x)); }, {{{4, 3}}, {{3}}, {{1, 2}}, {{2, 0}}});
   on_one("unbind", [chained](auto& x) { return chained(unbind(x, -1)); }, {{{2, 4}}});
   on_one("split", [chained](auto& x) { return chained(split(x, 2)); }, {{{3, 4}}, {{2}}, {{2, 0}}});
-  on_one("split", [](auto& x) { return split(x, {3, 0, 1}, 0)[0] * split(x, {3, 1}, 0)[1]; }, {{{4, 2}}, {{4}}});
+  on_one("split",
+         [](auto& x) {
+           return split(x, {3, 0, 1}, 0)[0] * split(x, {3, 1}, 0)[1];
+         },
+         {{{4, 2}}, {{4}}});
   on_one("unslice", [](auto& x) { return unslice(x, {7, 2}, 0, 5, -2); }, {{{3, 2}}, {{1, 2}}, {{0, 2}}});
   on_one("unslice", [](auto& x) { return unslice(x, {2, 3}, -1, 1); }, {{{2, 2}}, {{2, 1}}});
   on_one("pad", [](auto& x) { return pad(x, {{1, 2}, {0, 1}}, 0.5); }, {{{3, 2}}, {{1, 1}}, {{0, 2}}});
   on_one("pad", [](auto& x) { return pad(x, {}); }, {{{}}});
-  add("concat", [](Inputs x) { return concat({x[0], x[1], square(x[0])}, 0); }, {{{2, 3}, {1, 3}}, {{1}, {1}}, {{0, 2}, {3, 2}}});
+  add("concat",
+      [](Inputs x) {
+        return concat({x[0], x[1], square(x[0])}, 0);
+      },
+      {{{2, 3}, {1, 3}}, {{1}, {1}}, {{0, 2}, {3, 2}}});
   add("concat", [](Inputs x) { return concat({x[0], x[1]}, -1); }, {{{2, 3}, {2, 1}}, {{2, 0}, {2, 2}}});
-  add("stack", [](Inputs x) { return stack({x[0], x[1], x[0] * x[1]}, 0); }, {{{2, 3}, {2, 3}}, {{}, {}}, {{1}, {1}}, {{0}, {0}}});
+  add("stack",
+      [](Inputs x) {
+        return stack({x[0], x[1], x[0] * x[1]}, 0);
+      },
+      {{{2, 3}, {2, 3}}, {{}, {}}, {{1}, {1}}, {{0}, {0}}});
   add("stack", [](Inputs x) { return stack(x, -1); }, {{{2, 3}, {2, 3}}, {{}, {}}});
 }
 
@@ -213,13 +266,29 @@ void add_indexed() {
   on_one("index_select", [rows](auto& x) { return index_select(x, 0, rows); }, {{{3, 2}}, {{3}}, {{3, 0}}});
   on_one("index_select", [rows](auto& x) { return index_select(x, 1, rows); }, {{{2, 3}}, {{2, 4, 2}}});
   on_one("index_select", [table_of_rows](auto& x) { return index_select(x, -1, table_of_rows); }, {{{2, 3}}});
-  on_one("index_select", [](auto& x) { return index_select(x, 0, Tensor::empty({0}, DType::int64)); }, {{{3, 2}}});
+  on_one("index_select", [](auto& x) { return index_select(x, 0, Tensor::empty({0}, DType::int64)); },
+         {{{3, 2}}});
   on_one("index_select", [](auto& x) { return index_select(x, 0, tensor({0}, DType::int64)); }, {{{1}}});
   on_one("index_add", [rows](auto& x) { return index_add(x, {3, 2}, 0, rows); }, {{{4, 2}}});
-  on_one("index_add", [table_of_rows](auto& x) { return index_add(x, {2, 3}, 1, table_of_rows); }, {{{2, 2, 2}}});
-  on_one("gather", [](auto& x) { return gather(x, 0, reshape(whole({0, 2, 2, 1}), {2, 2})); }, {{{3, 2}}, {{3, 3}}});
-  on_one("gather", [](auto& x) { return gather(x, -1, reshape(whole({0, -1}), {2, 1})); }, {{{2, 3}}, {{2, 1}}});
-  add("scatter_add", [](Inputs x) { return scatter_add(x[0], 0, reshape(whole({0, 2, 0, 1}), {2, 2}), x[1]); },
+  on_one("index_add",
+         [table_of_rows](auto& x) {
+           return index_add(x, {2, 3}, 1, table_of_rows);
+         },
+         {{{2, 2, 2}}});
+  on_one("gather",
+         [](auto& x) {
+           return gather(x, 0, reshape(whole({0, 2, 2, 1}), {2, 2}));
+         },
+         {{{3, 2}}, {{3, 3}}});
+  on_one("gather",
+         [](auto& x) {
+           return gather(x, -1, reshape(whole({0, -1}), {2, 1}));
+         },
+         {{{2, 3}}, {{2, 1}}});
+  add("scatter_add",
+      [](Inputs x) {
+        return scatter_add(x[0], 0, reshape(whole({0, 2, 0, 1}), {2, 2}), x[1]);
+      },
       {{{3, 2}, {2, 2}}});
   add("scatter_add", [](Inputs x) { return scatter_add(x[0], 0, whole({0}), x[1]); }, {{{1}, {1}}});
   constant("one_hot", [](Inputs x) { return one_hot(cast(x[0] * 0, DType::int64), 3); }, {{2, 3}});
@@ -244,7 +313,8 @@ Tensor input(const Shape& shape, double low, double high, Layout layout) {
   static Generator generator(7);
   Shape sizes = shape;
   switch (layout) {
-    case Layout::contiguous: break;
+    case Layout::contiguous:
+      break;
     case Layout::transposed:
       std::reverse(sizes.begin(), sizes.end());
       break;
@@ -259,7 +329,7 @@ Tensor input(const Shape& shape, double low, double high, Layout layout) {
   if (layout == Layout::transposed) {
     Dims order;
     for (int i = shape.size() - 1; i >= 0; --i) order.push_back(i);
-    x = permute(x, Axes(std::span(order.data(), static_cast<std::size_t>(order.size()))));
+    x = permute(x, Axes(order));
   }
   if (layout == Layout::broadcast) x = expand(x, shape);
   if (layout == Layout::reversed_steps && shape.size() > 0) x = slice(x, -1, {.step = -2});

@@ -9,7 +9,8 @@
 
 namespace rill::test {
 
-/// An operation and how it is checked. The test fails for an operation that is declared and not in this table.
+/// An operation and how it is checked. The test fails for an operation that is declared and not in this
+/// table.
 struct Operation {
   std::string name;  ///< as it is declared
   DifferentiableFunction f;

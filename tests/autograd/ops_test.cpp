@@ -46,7 +46,8 @@ TEST_CASE("every operation's gradient matches central differences, twice", "[aut
   for (const auto& op : test::operations()) {
     if (op.constant) continue;
     for (const auto& shapes : op.shapes) {
-      for (Layout layout : {Layout::contiguous, Layout::transposed, Layout::broadcast, Layout::reversed_steps}) {
+      for (Layout layout :
+           {Layout::contiguous, Layout::transposed, Layout::broadcast, Layout::reversed_steps}) {
         if (layout == Layout::broadcast && !op.repeats) continue;
         const auto inputs = inputs_of(op, shapes, layout);
         INFO(described(op, shapes, layout));

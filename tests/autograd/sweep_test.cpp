@@ -1,5 +1,5 @@
-// What the reverse sweep does behind the rules: writing the gradients of parts in place, and gathering the products of a
-// weight that is used several times.
+// What the reverse sweep does behind the rules: writing the gradients of parts in place, and gathering the
+// products of a weight that is used several times.
 
 #include "rill/autograd/gradcheck.h"
 #include "rill/autograd/ops.h"
@@ -34,7 +34,11 @@ void check(const Function& f, const Shape& shape) {
 }  // namespace
 
 TEST_CASE("slices that overlap", "[autograd][sweep]") {
-  check([](const Tensor& x) { return square(slice(x, 0, {0, 3})) * slice(x, 0, {1, 4}) * slice(x, 0, {2, 5}); }, {5, 2});
+  check(
+      [](const Tensor& x) {
+        return square(slice(x, 0, {0, 3})) * slice(x, 0, {1, 4}) * slice(x, 0, {2, 5});
+      },
+      {5, 2});
 }
 
 TEST_CASE("slices that leave a gap", "[autograd][sweep]") {
@@ -58,7 +62,11 @@ TEST_CASE("slices along different axes of one tensor", "[autograd][sweep]") {
 TEST_CASE("slices with steps, forwards and backwards", "[autograd][sweep]") {
   check([](const Tensor& x) { return slice(x, 0, {.step = 2}) * slice(x, 0, {.start = 1, .step = 2}); }, {6});
   check([](const Tensor& x) { return slice(x, 0, {.step = -1}) * square(x); }, {5});
-  check([](const Tensor& x) { return sum(slice(x, 0, {0, 2})) * slice(x, 0, {.start = 5, .step = -3}); }, {6});
+  check(
+      [](const Tensor& x) {
+        return sum(slice(x, 0, {0, 2})) * slice(x, 0, {.start = 5, .step = -3});
+      },
+      {6});
 }
 
 TEST_CASE("the parts and the whole", "[autograd][sweep]") {
@@ -77,7 +85,8 @@ TEST_CASE("slices of slices", "[autograd][sweep]") {
   check(
       [](const Tensor& x) {
         const Tensor inner = slice(x, 0, {1, 5});
-        return slice(inner, 0, {0, 2}) * slice(inner, 0, {2, 4}) * select(select(slice(x, 1, {1, 3}), 0, 2), 0, 1);
+        return slice(inner, 0, {0, 2}) * slice(inner, 0, {2, 4}) *
+               select(select(slice(x, 1, {1, 3}), 0, 2), 0, 1);
       },
       {6, 3});
 }
@@ -110,10 +119,15 @@ Tensor square_in_place(const Tensor& x, int* in_place = nullptr) {
 }  // namespace
 
 TEST_CASE("joint rules write the gradients of parts in place", "[autograd][sweep]") {
-  check([](const Tensor& x) { return square_in_place(select(x, 0, 1)) * square_in_place(select(x, 0, 0)); }, {3, 2});
+  check([](const Tensor& x) { return square_in_place(select(x, 0, 1)) * square_in_place(select(x, 0, 0)); },
+        {3, 2});
   check([](const Tensor& x) { return square_in_place(slice(x, 1, {1, 3})) * sum(x); }, {2, 3});
   check([](const Tensor& x) { return sum(x) * square_in_place(slice(x, 1, {1, 3})); }, {2, 3});
-  check([](const Tensor& x) { return square_in_place(slice(x, 0, {0, 2})) * square_in_place(slice(x, 0, {1, 3})); }, {3, 2});
+  check(
+      [](const Tensor& x) {
+        return square_in_place(slice(x, 0, {0, 2})) * square_in_place(slice(x, 0, {1, 3}));
+      },
+      {3, 2});
   check([](const Tensor& x) { return square_in_place(slice(x, 0, {.step = -2})) * sum(square(x)); }, {3, 2});
   check(
       [](const Tensor& x) {
@@ -143,7 +157,8 @@ TEST_CASE("a part that is asked for itself is not written in place", "[autograd]
   CHECK(norm(select(g[0], 0, 2) - g[1]).item() == 0);
 }
 
-TEST_CASE("the gradient of a part is added while a rule still holds a view of the whole's", "[autograd][sweep]") {
+TEST_CASE("the gradient of a part is added while a rule still holds a view of the whole's",
+          "[autograd][sweep]") {
   // The cotangent of `x` begins as a view of that of its transpose, which is a source and must not change.
   Tape tape;
   const Tensor x = tape.watch(some({2, 2}));
@@ -203,7 +218,8 @@ TEST_CASE("gathered products are right under an outer tape, twice", "[autograd][
 
 TEST_CASE("a weight that is also used otherwise gets the sum of both", "[autograd][sweep]") {
   const Tensor rows = some({2, 3}, 5);
-  check([&](const Tensor& w) { return matmul(rows, w) * sum(square(w)) + sum(matmul(transpose(w), w)); }, {3, 3});
+  check([&](const Tensor& w) { return matmul(rows, w) * sum(square(w)) + sum(matmul(transpose(w), w)); },
+        {3, 3});
   check([&](const Tensor& w) { return matmul(rows, w) * slice(w, 0, {1, 2}); }, {3, 3});
 }
 

@@ -79,11 +79,15 @@ TEST_CASE("sources that the tape never saw, losses of several elements and wrong
   const Tensor y = square(x);
   CHECK_THROWS_WITH(tape.gradient(sum(y), std::vector<Tensor>{x, number(1)}),
                     ContainsSubstring("source 1 was never seen by this tape; watch it"));
-  CHECK_THROWS_WITH(tape.gradient(y, x), ContainsSubstring("the loss has shape [2, 2]; take its sum or mean first"));
-  CHECK_THROWS_WITH(tape.gradient({y, zeros({2})}, x), ContainsSubstring("the cotangent has shape [2], the target [2, 2]"));
-  CHECK_THROWS_WITH(tape.gradient({y, zeros({2, 2}, DType::float64)}, x), ContainsSubstring("float64, the target float32"));
+  CHECK_THROWS_WITH(tape.gradient(y, x),
+                    ContainsSubstring("the loss has shape [2, 2]; take its sum or mean first"));
+  CHECK_THROWS_WITH(tape.gradient({y, zeros({2})}, x),
+                    ContainsSubstring("the cotangent has shape [2], the target [2, 2]"));
+  CHECK_THROWS_WITH(tape.gradient({y, zeros({2, 2}, DType::float64)}, x),
+                    ContainsSubstring("float64, the target float32"));
   CHECK_THROWS_WITH(tape.gradient(argmax(sum(x, 0), 0), x), ContainsSubstring("the target has dtype int64"));
-  CHECK_THROWS_WITH(tape.watch(tensor({1, 2}, DType::int64)), ContainsSubstring("watch: a tensor of int64 has no gradient"));
+  CHECK_THROWS_WITH(tape.watch(tensor({1, 2}, DType::int64)),
+                    ContainsSubstring("watch: a tensor of int64 has no gradient"));
   CHECK_THROWS_WITH(tape.gradient(number(1)), ContainsSubstring("depends on no trainable parameter"));
 }
 
@@ -145,7 +149,8 @@ TEST_CASE("nested tapes: the third derivative of tanh", "[autograd][tape][nested
   CHECK(d3.item() == Approx((1 - t * t) * (6 * t * t - 2)));
 }
 
-TEST_CASE("derivatives of a function of functions: watched inside, linked outside", "[autograd][tape][nested]") {
+TEST_CASE("derivatives of a function of functions: watched inside, linked outside",
+          "[autograd][tape][nested]") {
   const auto derivative = [](auto f) {
     return [f](const Tensor& at) {
       Tape tape;
@@ -173,7 +178,8 @@ TEST_CASE("an inner derivative does not see the outer use of the same value", "[
   CHECK(outer.gradient(x * inner_derivative, x).item() == 6);
 }
 
-TEST_CASE("an inner tape differentiates what came after it, by sources from before", "[autograd][tape][nested]") {
+TEST_CASE("an inner tape differentiates what came after it, by sources from before",
+          "[autograd][tape][nested]") {
   Tape outer;
   const Tensor x = outer.watch(number(2));
   const Tensor y = square(x);
@@ -313,21 +319,24 @@ TEST_CASE("a parameter updated while a tape lives", "[autograd][tape][parameter]
 TEST_CASE("a user's operation with a gradient of its own", "[autograd][record]") {
   // A step function with the gradient of the identity (Bengio et al. 2013, the straight-through estimator).
   const auto straight_through = [](const Tensor& x) {
-    return record("straight_through", where(stop_gradient(x) > 0, 1, 0.0), wrt(x, [](const Tensor& g) { return g; }));
+    return record("straight_through", where(stop_gradient(x) > 0, 1, 0.0),
+                  wrt(x, [](const Tensor& g) { return g; }));
   };
   Tape tape;
   const Tensor x = tape.watch(tensor({-1, 2}, DType::float64));
   const Tensor y = straight_through(x);
   CHECK(y.to_vector<double>() == std::vector<double>{0, 1});
-  CHECK(tape.gradient(sum(y * tensor({3, 4}, DType::float64)), x).to_vector<double>() == std::vector<double>{3, 4});
+  CHECK(tape.gradient(sum(y * tensor({3, 4}, DType::float64)), x).to_vector<double>() ==
+        std::vector<double>{3, 4});
 }
 
 TEST_CASE("a rule that gives a wrong shape or dtype is named", "[autograd][record][errors]") {
   Tape tape;
   const Tensor x = tape.watch(tensor({1, 2, 3}));
   const Tensor shape = record("mine", x * 1, wrt(x, [](const Tensor& g) { return slice(g, 0, {0, 2}); }));
-  CHECK_THROWS_WITH(tape.gradient(sum(shape), x),
-                    ContainsSubstring("mine: its rule gave a gradient of shape [2] for an input of shape [3]"));
+  CHECK_THROWS_WITH(
+      tape.gradient(sum(shape), x),
+      ContainsSubstring("mine: its rule gave a gradient of shape [2] for an input of shape [3]"));
   const Tensor dtype = record("mine", x * 1, wrt(x, [](const Tensor& g) { return cast(g, DType::float64); }));
   CHECK_THROWS_WITH(tape.gradient(sum(dtype), x),
                     ContainsSubstring("mine: its rule gave a gradient of float64 for an input of float32"));
