@@ -78,6 +78,6 @@ function(rill_install)
                                 ${PROJECT_BINARY_DIR}/rillConfig.cmake INSTALL_DESTINATION ${folder})
   write_basic_package_version_file(${PROJECT_BINARY_DIR}/rillConfigVersion.cmake COMPATIBILITY SameMinorVersion)
   install(FILES ${PROJECT_BINARY_DIR}/rillConfig.cmake ${PROJECT_BINARY_DIR}/rillConfigVersion.cmake
-                ${PROJECT_SOURCE_DIR}/cmake/RillXsimd.cmake
+                ${PROJECT_SOURCE_DIR}/cmake/RillXsimd.cmake ${PROJECT_SOURCE_DIR}/cmake/FindOneDNN.cmake
           DESTINATION ${folder})
 endfunction()

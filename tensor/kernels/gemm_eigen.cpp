@@ -1,0 +1,54 @@
+// GCC 12 takes the undefined lanes of its own intrinsics for uninitialised variables.
+#if !defined(__clang__)
+#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
+#endif
+#include <Eigen/Core>
+
+#include "rill/tensor/kernels/gemm.h"
+
+namespace rill::gemm {
+namespace {
+
+template <class T, int Order>
+using Map = Eigen::Map<Eigen::Matrix<T, Eigen::Dynamic, Eigen::Dynamic, Order>, Eigen::Unaligned, Eigen::OuterStride<>>;
+template <class T, int Order>
+using ConstMap =
+    Eigen::Map<const Eigen::Matrix<T, Eigen::Dynamic, Eigen::Dynamic, Order>, Eigen::Unaligned, Eigen::OuterStride<>>;
+
+template <class T, class A, class B>
+void multiply_mapped(const Product<T>& p, const A& a, const B& b) {
+  // A vector product has its own kernels, which Eigen takes only where the type says that it is one.
+  Map<T, Eigen::RowMajor> c(p.c, p.m, p.n, Eigen::OuterStride<>(p.c_stride));
+  if (!p.accumulate) c.setZero();
+  if (p.n == 1)
+    c.col(0).noalias() += a * b.col(0);
+  else if (p.m == 1)
+    c.row(0).noalias() += a.row(0) * b;
+  else
+    c.noalias() += a * b;
+}
+
+template <class T, class A>
+void multiply_with_right(const Product<T>& p, const A& a) {
+  const Eigen::OuterStride<> stride(p.b.stride);
+  if (p.b.transposed)
+    multiply_mapped(p, a, ConstMap<T, Eigen::ColMajor>(p.b.data, p.k, p.n, stride));
+  else
+    multiply_mapped(p, a, ConstMap<T, Eigen::RowMajor>(p.b.data, p.k, p.n, stride));
+}
+
+template <class T>
+void multiply_any(const Product<T>& p) {
+  const Eigen::OuterStride<> stride(p.a.stride);
+  if (p.a.transposed)
+    multiply_with_right(p, ConstMap<T, Eigen::ColMajor>(p.a.data, p.m, p.k, stride));
+  else
+    multiply_with_right(p, ConstMap<T, Eigen::RowMajor>(p.a.data, p.m, p.k, stride));
+}
+
+}  // namespace
+
+void multiply_with_eigen(const Product<float>& product) { multiply_any(product); }
+void multiply_with_eigen(const Product<double>& product) { multiply_any(product); }
+
+}  // namespace rill::gemm
