@@ -35,10 +35,6 @@ void require_floating(const Tensor& x, const char* operation) {
 
 namespace {
 
-Axes axes_of(const Reduction& r) {
-  return Axes(std::span(r.axes.data(), static_cast<std::size_t>(r.axes.size())));
-}
-
 /// For each element the product of all others along the last axis, without a division: pair by pair, what is
 /// outside a pair times the other of the pair.
 Tensor product_of_others(const Tensor& x) {
@@ -71,17 +67,14 @@ Tensor product_of_others(const Tensor& x, const Reduction& r) {
   for (auto axis : r.axes) order.push_back(axis);
   rows.push_back(r.count);
   for (int i = 0; i < x.rank(); ++i) inverse[static_cast<int>(order[i])] = i;
-  const auto list = [](const Dims& d) {
-    return Axes(std::span(d.data(), static_cast<std::size_t>(d.size())));
-  };
-  const Tensor moved = permute(x, list(order));
-  return permute(reshape(product_of_others(reshape(moved, rows)), moved.shape()), list(inverse));
+  const Tensor moved = permute(x, Axes(order));
+  return permute(reshape(product_of_others(reshape(moved, rows)), moved.shape()), Axes(inverse));
 }
 
 /// The rule of max and min: equal to the extreme y means a share in its gradient.
 Tensor share_among_equals(const Tensor& g, const Tensor& x, const Tensor& y, const Reduction& r) {
   const Tensor equals = equal(x, reshape(y, r.kept));
-  return reshape(g, r.kept) * (equals / sum(equals, axes_of(r), {.keepdims = true}));
+  return reshape(g, r.kept) * (equals / sum(equals, Axes(r.axes), {.keepdims = true}));
 }
 
 }  // namespace

@@ -1,7 +1,6 @@
 #pragma once
 
 #include <initializer_list>
-#include <span>
 
 #include "rill/tensor/tensor.h"
 
@@ -17,7 +16,7 @@ class Axes {
   Axes() = default;
   Axes(std::int64_t axis) : list_{axis} {}  // NOLINT: one axis is a list of axes
   Axes(std::initializer_list<std::int64_t> axes) : list_(axes) {}
-  explicit Axes(std::span<const std::int64_t> axes) : list_(axes) {}
+  explicit Axes(const Dims& axes) : list_(axes) {}
   const Dims& list() const { return list_; }
 
  private:

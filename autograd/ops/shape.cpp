@@ -31,10 +31,8 @@ Tensor permute(const Tensor& x, const Axes& order) {
   Dims from_front, inverse(rank, 0);
   for (auto axis : order.list()) from_front.push_back(normalize_axis(axis, rank, "permute"));
   for (int i = 0; i < rank; ++i) inverse[static_cast<int>(from_front[i])] = i;
-  return record("permute", kernels::permute(x, from_front), wrt(x, [inverse](const Tensor& g) {
-                  return permute(g,
-                                 Axes(std::span(inverse.data(), static_cast<std::size_t>(inverse.size()))));
-                }));
+  return record("permute", kernels::permute(x, from_front),
+                wrt(x, [inverse](const Tensor& g) { return permute(g, Axes(inverse)); }));
 }
 
 Tensor expand(const Tensor& x, const Shape& shape) {
@@ -68,9 +66,8 @@ Tensor unsqueeze(const Tensor& x, std::int64_t axis) {
 
 Tensor flip(const Tensor& x, const Axes& axes) {
   const Dims list = normalize_axes(axes.list(), x.rank(), "flip");
-  return record("flip", kernels::flip(x, list), wrt(x, [list](const Tensor& g) {
-                  return flip(g, Axes(std::span(list.data(), static_cast<std::size_t>(list.size()))));
-                }));
+  return record("flip", kernels::flip(x, list),
+                wrt(x, [list](const Tensor& g) { return flip(g, Axes(list)); }));
 }
 
 Tensor contiguous(const Tensor& x) {

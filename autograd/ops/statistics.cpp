@@ -15,8 +15,7 @@ using detail::Reduction;
 namespace {
 
 Tensor deviation(const Tensor& x, const Reduction& r) {
-  return x -
-         mean(x, Axes(std::span(r.axes.data(), static_cast<std::size_t>(r.axes.size()))), {.keepdims = true});
+  return x - mean(x, Axes(r.axes), {.keepdims = true});
 }
 
 /// What the sum of squares is divided by.

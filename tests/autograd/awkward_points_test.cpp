@@ -1,0 +1,171 @@
+// Where an operation has no derivative in the ordinary sense, what it gives instead; and values at the edge
+// of a dtype.
+
+#include <cmath>
+#include <limits>
+
+#include "rill/autograd/gradcheck.h"
+#include "rill/autograd/ops.h"
+#include "rill/autograd/tape.h"
+#include "rill/tensor/create.h"
+#include "tests/catch.h"
+
+using namespace rill;
+
+namespace {
+
+constexpr double infinity = std::numeric_limits<double>::infinity();
+const double not_a_number = std::numeric_limits<double>::quiet_NaN();
+
+template <class F>
+std::vector<double> gradient(F f, const Tensor& at) {
+  Tape tape;
+  const Tensor x = tape.watch(at);
+  return tape.gradient(sum(f(x)), x).template to_vector<double>();
+}
+
+Tensor numbers(std::initializer_list<double> values) { return tensor(values, DType::float64); }
+
+void check(const std::vector<double>& found, const std::vector<double>& expected) {
+  REQUIRE(found.size() == expected.size());
+  for (std::size_t i = 0; i < found.size(); ++i) {
+    INFO("element " << i << ": " << found[i] << ", expected " << expected[i]);
+    if (std::isnan(expected[i]))
+      CHECK(std::isnan(found[i]));
+    else if (std::isinf(expected[i]))
+      CHECK(found[i] == expected[i]);
+    else
+      CHECK(found[i] == Approx(expected[i]).margin(1e-14));
+  }
+}
+
+}  // namespace
+
+TEST_CASE("relu has gradient 0 at 0, leaky_relu its slope, elu its alpha", "[autograd][ops]") {
+  check(gradient([](auto& x) { return relu(x); }, numbers({-1, 0, 1})), {0, 0, 1});
+  check(gradient([](auto& x) { return leaky_relu(x, 0.1); }, numbers({-1, 0, 1})), {0.1, 0.1, 1});
+  check(gradient([](auto& x) { return elu(x, 0.5); }, numbers({0, 1})), {0.5, 1});
+}
+
+TEST_CASE("abs has gradient 0 at 0", "[autograd][ops]") {
+  check(gradient([](auto& x) { return abs(x); }, numbers({-2, 0, 3})), {-1, 0, 1});
+}
+
+TEST_CASE("clamp passes the gradient inside and on its bounds", "[autograd][ops]") {
+  check(gradient([](auto& x) { return clamp(x, -1, 1); }, numbers({-2, -1, 0, 1, 2})), {0, 1, 1, 1, 0});
+}
+
+TEST_CASE("sqrt and rsqrt have infinite gradients at 0", "[autograd][ops]") {
+  check(gradient([](auto& x) { return sqrt(x); }, numbers({0, 4})), {infinity, 0.25});
+  check(gradient([](auto& x) { return rsqrt(x); }, numbers({0, 4})), {-infinity, -1.0 / 16});
+}
+
+TEST_CASE("norm has gradient 0 at 0, also twice", "[autograd][ops]") {
+  const Tensor x = tensor({{0, 0}, {3, 4}}, DType::float64);
+  check(gradient([](auto& t) { return norm(t, 1); }, x), {0, 0, 0.6, 0.8});
+  Tape outer;
+  const Tensor zero = outer.watch(numbers({0, 0}));
+  Tape inner;
+  const Tensor g = inner.gradient(norm(zero), zero);
+  check(outer.gradient(sum(g), zero).to_vector<double>(), {0, 0});
+}
+
+TEST_CASE("standard_deviation has gradient 0 where all elements are equal", "[autograd][ops]") {
+  check(gradient([](auto& x) { return standard_deviation(x); }, numbers({2, 2, 2, 2})), {0, 0, 0, 0});
+}
+
+TEST_CASE("variance of one element is NaN with Bessel's correction and 0 without", "[autograd][ops]") {
+  CHECK(std::isnan(variance(numbers({3})).item()));
+  CHECK(std::isnan(variance(numbers({3, 5}), {}, {.correction = 3}).item()));
+  CHECK(variance(numbers({3}), {}, {.correction = 0}).item() == 0);
+  check(gradient([](auto& x) { return variance(x); }, numbers({3})), {not_a_number});
+  check(gradient([](auto& x) { return variance(x, {}, {.correction = 0}); }, numbers({3})), {0});
+}
+
+TEST_CASE("equal largest elements share the gradient of max, equal smallest that of min", "[autograd][ops]") {
+  check(gradient([](auto& x) { return max(x); }, numbers({1, 3, 3, 2})), {0, 0.5, 0.5, 0});
+  check(gradient([](auto& x) { return min(x); }, numbers({1, 3, 1, 1})), {1.0 / 3, 0, 1.0 / 3, 1.0 / 3});
+  check(gradient([](auto& x) { return max(x, 1); }, tensor({{2, 2}, {0, 1}}, DType::float64)),
+        {0.5, 0.5, 0, 1});
+}
+
+TEST_CASE("maximum and minimum of equal numbers give each half", "[autograd][ops]") {
+  const Tensor other = numbers({1, 2, 3});
+  check(gradient([&](auto& x) { return maximum(x, other); }, numbers({2, 2, 2})), {1, 0.5, 0});
+  check(gradient([&](auto& x) { return minimum(other, x); }, numbers({2, 2, 2})), {0, 0.5, 1});
+  check(gradient([&](auto& x) { return maximum(x, 2.0); }, numbers({1, 2, 3})), {0, 0.5, 1});
+}
+
+TEST_CASE("where takes neither value nor gradient from the other side", "[autograd][ops]") {
+  const Tensor bad = numbers({not_a_number, infinity});
+  CHECK(where(numbers({0, 0}), bad, numbers({1, 2})).to_vector<double>() == std::vector<double>{1, 2});
+  check(gradient([&](auto& x) { return where(x > 0, x, bad); }, numbers({1, 2})), {1, 1});
+  check(gradient([&](auto& x) { return where(x > 9, bad, x); }, numbers({1, 2})), {1, 1});
+  // The argument of log is made harmless by a `where` of its own, as 0 times infinity is not 0.
+  check(gradient([](auto& x) { return where(x > 0, log(where(x > 0, x, 1)), 0); }, numbers({-1, 0, 2})),
+        {0, 0, 0.5});
+}
+
+TEST_CASE("pow at base 0", "[autograd][ops]") {
+  const Tensor zero = numbers({0, 0, 0, 0, 0});
+  const Tensor exponents = numbers({0, 0.5, 1, 2, 3});
+  check(gradient([&](auto& x) { return pow(x, exponents); }, zero), {0, infinity, 1, 0, 0});
+  check(gradient([&](auto& x) { return pow(zero, x); }, exponents), {0, 0, 0, 0, 0});
+  check(gradient([](auto& x) { return pow(x, 2); }, numbers({-3, 0, 3})), {-6, 0, 6});
+  check(gradient([&](auto& x) { return pow(numbers({-2}), x); }, numbers({2})), {not_a_number});
+
+  Tape outer;
+  const Tensor x = outer.watch(numbers({0, -2}));
+  Tape inner;
+  const Tensor first = inner.gradient(sum(pow(x, 2)), x);
+  check(outer.gradient(sum(first), x).to_vector<double>(), {2, 2});
+}
+
+TEST_CASE("prod is exact where elements are 0, twice", "[autograd][ops]") {
+  const auto product = [](auto& x) { return prod(x); };
+  check(gradient(product, numbers({2, 0, 3, 4})), {0, 24, 0, 0});
+  check(gradient(product, numbers({2, 0, 3, 0})), {0, 0, 0, 0});
+  check(gradient(product, numbers({5})), {1});
+  const auto f = [](const std::vector<Tensor>& x) { return prod(x[0], 0); };
+  const Tensor some = tensor({{1, 0, 2}, {0, 0, 3}, {4, 5, 0.5}, {2, 1, -1}, {1, 3, 1}}, DType::float64);
+  CHECK(gradgradcheck(f, {some}));
+}
+
+TEST_CASE("log_softmax, softmax and logsumexp of large values neither overflow nor lose the small ones",
+          "[autograd][ops]") {
+  const Tensor x = numbers({1000, 0, -1000});
+  check(log_softmax(x).to_vector<double>(), {0, -1000, -2000});
+  check(softmax(x).to_vector<double>(), {1, 0, 0});
+  CHECK(logsumexp(x).item() == 1000);
+  check(gradient([](auto& t) { return slice(log_softmax(t), 0, {1, 2}); }, x), {-1, 1, 0});
+  check(gradient([](auto& t) { return logsumexp(t); }, x), {1, 0, 0});
+  const Tensor single = tensor({1e4, 1e4, -1e4});
+  CHECK(log_softmax(single).to_vector<float>()[0] == Approx(-std::log(2.0)));
+  CHECK(log_softmax(single).to_vector<float>()[2] == Approx(-2e4 - std::log(2.0)));
+}
+
+TEST_CASE("masked logits of -infinity have probability and gradient 0", "[autograd][ops]") {
+  const Tensor x = numbers({1, -infinity, 1});
+  check(softmax(x).to_vector<double>(), {0.5, 0, 0.5});
+  check(gradient([](auto& t) { return slice(log_softmax(t), 0, {0, 1}); }, x), {0.5, 0, -0.5});
+  check(gradient([](auto& t) { return logsumexp(t); }, x), {0.5, 0, 0.5});
+}
+
+TEST_CASE("reductions over no elements", "[autograd][ops]") {
+  const Tensor none = Tensor::empty({2, 0}, DType::float64);
+  CHECK(sum(none).item() == 0);
+  CHECK(prod(none).item() == 1);
+  CHECK(std::isnan(mean(none).item()));
+  CHECK(logsumexp(none).item() == -infinity);
+  CHECK(norm(none).item() == 0);
+  CHECK(max(none, 0).shape() == Shape{0});
+}
+
+TEST_CASE("sigmoid, tanh, softplus and gelu saturate without NaN", "[autograd][ops]") {
+  const Tensor x = numbers({-800, 800});
+  check(gradient([](auto& t) { return sigmoid(t); }, x), {0, 0});
+  check(gradient([](auto& t) { return tanh(t); }, x), {0, 0});
+  check(gradient([](auto& t) { return softplus(t); }, x), {0, 1});
+  check(gradient([](auto& t) { return gelu(t); }, x), {0, 1});
+  check(gradient([](auto& t) { return elu(t); }, x), {0, 1});
+}
