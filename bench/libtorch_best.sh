@@ -1,0 +1,50 @@
+#!/bin/sh
+# Runs libtorch_twin in the best setting found for it.
+#   bench/libtorch_best.sh path/to/libtorch_twin [flags of the twin]
+#
+# Compared on 2 cores with AVX-512, the reference step, 2 threads; least ms of short runs, composed cell and torch::nn::LSTM,
+# taken in turn at the highest priority while other programs ran (medians a tenth to a fifth above):
+#   OpenBLAS-OpenMP, SkylakeX kernels              29  31   <- this script
+#   the same with OMP_WAIT_POLICY=active           32  33   (with OMP_PROC_BIND=true 29  32)
+#   the same with ATEN_CPU_CAPABILITY=avx512       30  32
+#   OpenBLAS-OpenMP, as it detects the CPU         30  32   (Cooperlake)
+#   OpenBLAS-OpenMP, Haswell kernels               36  40
+#   the same with OMP_WAIT_POLICY=passive          48  53
+#   OpenBLAS-pthread, Haswell, passive             46  55   (not passive: hundreds)
+#   BLIS 0.9-OpenMP, BLIS_ARCH_TYPE=haswell        56  45   (zen3 56  46, skx 55  49)
+#   BLIS 0.9-OpenMP, as it detects the CPU        143 153   (a CPU it does not know)
+set -eu
+if [ $# -lt 1 ] || [ ! -x "$1" ]; then
+  echo "usage: $0 path/to/libtorch_twin [flags; --help lists them]" >&2
+  exit 2
+fi
+
+# libtorch calls whatever libblas.so.3 it finds. Debian's usual one is either slow or brings threads of its own that fight
+# with libtorch's OpenMP threads; OpenBLAS built for OpenMP shares them. It is unpacked for this run alone where it is
+# not installed, since installing it would change the BLAS of the whole system.
+openblas() {
+  for place in /usr/lib/*/openblas-openmp "$cache"/usr/lib/*/openblas-openmp; do
+    [ -e "$place/libblas.so.3" ] && echo "$place" && return
+  done
+  return 1
+}
+cache=${XDG_CACHE_HOME:-$HOME/.cache}/rill/libopenblas0-openmp
+if ! blas=$(openblas); then
+  mkdir -p "$cache"
+  (cd "$cache" && apt-get download -qq libopenblas0-openmp >&2 && dpkg -x libopenblas0-openmp_*.deb .) || {
+    echo "$0: libopenblas0-openmp is neither installed nor to be had from apt; without it the peer would not be at its best" >&2
+    exit 1
+  }
+  blas=$(openblas)
+fi
+
+# What the environment asks of OpenBLAS and OpenMP is set aside: OPENBLAS_CORETYPE=Haswell, which some machines preset,
+# costs a fifth of the step. The AVX-512 kernels of SkylakeX are as fast as those OpenBLAS would choose by itself, or faster.
+unset OPENBLAS_CORETYPE OPENBLAS_L2_SIZE OPENBLAS_NUM_THREADS OMP_NUM_THREADS OMP_WAIT_POLICY OMP_PROC_BIND \
+  ATEN_CPU_CAPABILITY
+if grep -q -m1 avx512bw /proc/cpuinfo; then
+  export OPENBLAS_CORETYPE=SkylakeX
+fi
+export LD_LIBRARY_PATH="$blas${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}"
+echo "libtorch with OpenBLAS-OpenMP from $blas, OPENBLAS_CORETYPE=${OPENBLAS_CORETYPE:-automatic}" >&2
+exec "$@"
