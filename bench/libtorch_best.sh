@@ -2,15 +2,16 @@
 # Runs libtorch_twin in the best setting found for it.
 #   bench/libtorch_best.sh path/to/libtorch_twin [flags of the twin]
 #
-# Compared on 2 cores with AVX-512, the reference step, 2 threads; least ms of short runs, composed cell and torch::nn::LSTM,
-# taken in turn at the highest priority while other programs ran (medians a tenth to a fifth above):
+# Compared on 2 cores (Zen 5), the reference step, 2 threads: the least ms of 1 to 4 runs of 10 steps, composed cell and
+# torch::nn::LSTM, taken at raised priority while compilers ran beside; medians lie 3 to 35 % above. So differences under
+# a tenth mean nothing here:
 #   OpenBLAS-OpenMP, SkylakeX kernels              29  31   <- this script
 #   the same with OMP_WAIT_POLICY=active           32  33   (with OMP_PROC_BIND=true 29  32)
 #   the same with ATEN_CPU_CAPABILITY=avx512       30  32
 #   OpenBLAS-OpenMP, as it detects the CPU         30  32   (Cooperlake)
 #   OpenBLAS-OpenMP, Haswell kernels               36  40
 #   the same with OMP_WAIT_POLICY=passive          48  53
-#   OpenBLAS-pthread, Haswell, passive             46  55   (not passive: hundreds)
+#   OpenBLAS-pthread, Haswell, passive             46  55   (not passive: not measured alike)
 #   BLIS 0.9-OpenMP, BLIS_ARCH_TYPE=haswell        56  45   (zen3 56  46, skx 55  49)
 #   BLIS 0.9-OpenMP, as it detects the CPU        143 153   (a CPU it does not know)
 set -eu
