@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstring>
 #include <utility>
 #include <vector>
 
@@ -15,7 +14,6 @@ namespace {
 using detail::TensorAccess;
 
 constexpr std::int64_t part_size = 16 * 1024;
-constexpr std::int64_t block_size = 256;
 
 // The rules: one element of a weight w, its gradient g and its slots. `used` says which slots there are.
 
@@ -139,36 +137,39 @@ struct Prepared {
   void (*run)(const Prepared&, std::int64_t begin, std::int64_t end);
 };
 
-// Results go through a block on the stack: the compiler then knows that no write changes what is still to be
-// read, though source and target may be the same, and makes SIMD of the loop.
+// Source and target may be one, element by element, which keeps the compiler from SIMD unless it is told that
+// no iteration reads what another writes. (Going through a block on the stack instead costs 1.4 to 1.8 times
+// the time.)
+#if defined(__clang__)
+#define RILL_INDEPENDENT_ITERATIONS _Pragma("clang loop vectorize(assume_safety)")
+#else
+#define RILL_INDEPENDENT_ITERATIONS _Pragma("GCC ivdep")
+#endif
+
 template <class T, class Rule, class Factors>
 void run(const Prepared<Factors>& step, std::int64_t begin, std::int64_t end) {
   const Rule rule(*step.factors);
-  const T* gradient = TensorAccess::data<T>(step.gradient);
-  const T* weight = TensorAccess::data<T>(step.weight.source);
-  std::array<const T*, 3> slots{};
-  for (std::size_t s = 0; s < 3; ++s)
-    if (Rule::used[s]) slots[s] = TensorAccess::data<T>(step.slots[s].source);
-
-  alignas(64) std::array<std::array<T, block_size>, 4> results;
-  for (std::int64_t i = begin; i < end; i += block_size) {
-    const auto n = static_cast<std::size_t>(std::min(block_size, end - i));
-    for (std::size_t j = 0; j < n; ++j) {
-      const auto at = static_cast<std::size_t>(i) + j;
-      T w = weight[at], a = 0, b = 0, c = 0;
-      if constexpr (Rule::used[0]) a = slots[0][at];
-      if constexpr (Rule::used[1]) b = slots[1][at];
-      if constexpr (Rule::used[2]) c = slots[2][at];
-      rule(w, gradient[at], a, b, c);
-      if constexpr (Rule::used[0]) results[0][j] = a;
-      if constexpr (Rule::used[1]) results[1][j] = b;
-      if constexpr (Rule::used[2]) results[2][j] = c;
-      results[3][j] = w;
-    }
-    for (std::size_t s = 0; s < 3; ++s)
-      if (Rule::used[s])
-        std::memcpy(TensorAccess::raw<T>(step.slots[s].target) + i, results[s].data(), n * sizeof(T));
-    std::memcpy(TensorAccess::raw<T>(step.weight.target) + i, results[3].data(), n * sizeof(T));
+  const auto source = [](const Change& change) {
+    return change.tensor ? TensorAccess::data<T>(change.source) : nullptr;
+  };
+  const auto target = [](const Change& change) {
+    return change.tensor ? TensorAccess::raw<T>(change.target) : nullptr;
+  };
+  const T *gradient = TensorAccess::data<T>(step.gradient), *weight = source(step.weight);
+  const T *slot0 = source(step.slots[0]), *slot1 = source(step.slots[1]), *slot2 = source(step.slots[2]);
+  T *new_weight = target(step.weight), *new_slot0 = target(step.slots[0]);
+  T *new_slot1 = target(step.slots[1]), *new_slot2 = target(step.slots[2]);
+  RILL_INDEPENDENT_ITERATIONS
+  for (std::int64_t i = begin; i < end; ++i) {
+    T w = weight[i], a = 0, b = 0, c = 0;
+    if constexpr (Rule::used[0]) a = slot0[i];
+    if constexpr (Rule::used[1]) b = slot1[i];
+    if constexpr (Rule::used[2]) c = slot2[i];
+    rule(w, gradient[i], a, b, c);
+    if constexpr (Rule::used[0]) new_slot0[i] = a;
+    if constexpr (Rule::used[1]) new_slot1[i] = b;
+    if constexpr (Rule::used[2]) new_slot2[i] = c;
+    new_weight[i] = w;
   }
 }
 
