@@ -11,12 +11,12 @@ namespace optim_test {
 using namespace rill;
 
 /// A model of two parts, whose gradients a test sets by hand.
-struct Part {
+struct Layer {
   Parameter kernel, bias;
   nn::Fields fields() { return {{"kernel", kernel}, {"bias", bias}}; }
 };
 struct Model {
-  Part hidden, output;
+  Layer hidden, output;
   nn::Fields fields() { return {{"hidden", hidden}, {"output", output}}; }
 };
 
@@ -35,7 +35,7 @@ Tensor wave_tensor(const Shape& shape, double phase) {
 template <class T = double>
 Model make_model(std::int64_t width = 3) {
   const auto part = [&](std::int64_t rows, double phase) {
-    return Part{Parameter(wave_tensor<T>({rows, width}, phase)),
+    return Layer{Parameter(wave_tensor<T>({rows, width}, phase)),
                 Parameter(wave_tensor<T>({width}, phase + 1))};
   };
   return {part(2, 0.1), part(4, 2.3)};
