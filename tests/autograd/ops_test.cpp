@@ -4,6 +4,7 @@
 #include <regex>
 #include <set>
 
+#include "fmt/format.h"
 #include "rill/autograd/recording.h"
 #include "rill/autograd/tape.h"
 #include "tests/autograd/operations.h"
@@ -22,8 +23,8 @@ std::vector<Tensor> inputs_of(const test::Operation& op, const std::vector<Shape
 
 std::string described(const test::Operation& op, const std::vector<Shape>& shapes, Layout layout) {
   static const char* const names[] = {"contiguous", "transposed", "broadcast", "reversed with steps of 2"};
-  std::string text = op.name + " of " + names[static_cast<int>(layout)];
-  for (const Shape& shape : shapes) text += " " + to_string(shape);
+  std::string text = fmt::format("{} of {}", op.name, names[static_cast<int>(layout)]);
+  for (const Shape& shape : shapes) text += fmt::format(" {}", to_string(shape));
   return text;
 }
 
