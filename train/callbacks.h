@@ -1,0 +1,30 @@
+#pragma once
+
+#include <string>
+
+#include "rill/train/fit.h"
+
+namespace rill::train {
+
+/// What a callback watches: a metric of the history, and whether less of it is better.
+struct Monitor {
+  std::string metric = "val_loss";
+  bool smaller_is_better = true;
+};
+
+/// Ends training when the metric has not improved by more than `least_improvement` for `patience` epochs.
+struct EarlyStopping {
+  Monitor monitor = {};
+  std::int64_t patience = 3;
+  double least_improvement = 0;
+  bool restore_best = false;  ///< put the weights of the best epoch back at the end
+};
+Callback early_stopping(EarlyStopping options = {});
+
+/// Writes a checkpoint after each epoch that is the best so far.
+Callback best_checkpoint(std::string path, Monitor monitor = {});
+
+/// Writes a checkpoint every so many epochs. "{epoch}" in the path becomes the number of the epoch.
+Callback periodic_checkpoint(std::string path, std::int64_t epochs);
+
+}  // namespace rill::train
