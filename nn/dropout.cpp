@@ -1,0 +1,38 @@
+#include "rill/nn/dropout.h"
+
+#include "fmt/format.h"
+#include "rill/autograd/ops.h"
+#include "rill/autograd/tape.h"
+#include "rill/tensor/error.h"
+#include "rill/tensor/random.h"
+
+namespace rill::nn {
+namespace {
+
+thread_local std::optional<bool> mode;
+
+void check(double rate) {
+  if (!(rate >= 0 && rate < 1)) throw ValueError(fmt::format("Dropout: a rate of {}; expected one in [0, 1)", rate));
+}
+
+}  // namespace
+
+TrainingMode::TrainingMode(bool training) : before_(mode) { mode = training; }
+TrainingMode::~TrainingMode() { mode = before_; }
+
+bool is_training() { return mode.value_or(is_recording()); }
+
+Tensor dropout_mask(const Shape& shape, double rate, DType dtype) {
+  check(rate);
+  const PauseRecording pause;
+  return bernoulli(shape, 1 - rate, dtype) * (1 / (1 - rate));
+}
+
+Tensor dropout(const Tensor& x, double rate) {
+  check(rate);
+  return rate == 0 || !is_training() ? x : x * dropout_mask(x.shape(), rate, x.dtype());
+}
+
+Dropout::Dropout(double rate_) : rate(rate_) { check(rate); }
+
+}  // namespace rill::nn

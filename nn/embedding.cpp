@@ -1,0 +1,17 @@
+#include "rill/nn/embedding.h"
+
+#include "fmt/format.h"
+#include "rill/autograd/ops.h"
+#include "rill/tensor/error.h"
+
+namespace rill::nn {
+
+Embedding::Embedding(std::int64_t count, std::int64_t size, const Initializer& initializer) {
+  if (count < 1 || size < 1)
+    throw ValueError(fmt::format("Embedding: {} symbols of size {}; expected at least 1", count, size));
+  table = Parameter((initializer ? initializer : uniform_initializer(-0.05, 0.05))({count, size}));
+}
+
+Tensor Embedding::operator()(const Tensor& symbols) const { return index_select(table, 0, symbols); }
+
+}  // namespace rill::nn

@@ -1,0 +1,66 @@
+#include "rill/nn/gru.h"
+
+#include "fmt/format.h"
+#include "rill/nn/activation_functions.h"
+#include "rill/tensor/create.h"
+#include "rill/tensor/error.h"
+
+namespace rill::nn {
+namespace {
+
+template <class F>
+Tensor with_activations(Activation gate, Activation activation, F f) {
+  return activations::with(activation, [&](auto a) -> Tensor {
+    return gate == Activation::hard_sigmoid ? f(activations::HardSigmoid{}, a) : f(activations::Sigmoid{}, a);
+  });
+}
+
+}  // namespace
+
+GRUCell::GRUCell(std::int64_t in, std::int64_t hidden, const GRUCellOptions& options)
+    : input(in, 3 * hidden, {.kernel_initializer = options.kernel_initializer}),
+      activation_(options.activation),
+      recurrent_activation_(options.recurrent_activation) {
+  if (in < 1 || hidden < 1) throw ValueError(fmt::format("GRU: sizes {} and {}; expected at least 1", in, hidden));
+  if (recurrent_activation_ != Activation::sigmoid && recurrent_activation_ != Activation::hard_sigmoid)
+    throw ValueError(fmt::format("GRU: {} as recurrent activation; expected sigmoid or hard_sigmoid",
+                                 name(recurrent_activation_)));
+  const Initializer make = options.recurrent_initializer ? options.recurrent_initializer : orthogonal();
+  recurrent = Parameter(make({hidden, 3 * hidden}));
+  if (options.reset_after) recurrent_bias = Parameter(zeros({3 * hidden}));
+}
+
+GRUCell::State GRUCell::operator()(const Tensor& projected, const State& state, const Tensor& h) const {
+  if (recurrent_bias) {
+    const Tensor product = matmul_add(h, recurrent, *recurrent_bias);
+    return with_activations(recurrent_activation_, activation_, [&](auto s, auto a) {
+      return fused(
+          [s, a](auto z, auto r, auto n, auto u, auto v, auto w, auto before) {
+            auto update = s(z + u);
+            return update * before + (1 - update) * a(n + s(r + v) * w);
+          },
+          split<3>(projected), split<3>(product), state);
+    });
+  }
+  const std::int64_t hidden = hidden_size();
+  const auto gates = split(Tensor(recurrent), {2 * hidden, hidden}, 1);
+  const auto [z, r, n] = split<3>(projected);
+  const auto [u, v] = split<2>(matmul(h, gates[0]));
+  return with_activations(recurrent_activation_, activation_, [&](auto s, auto a) {
+    const Tensor reset = fused([s](auto x, auto y, auto before) { return s(x + y) * before; }, r, v, h);
+    return fused(
+        [s, a](auto x, auto y, auto candidate, auto before) {
+          auto update = s(x + y);
+          return update * before + (1 - update) * a(candidate);
+        },
+        z, u, matmul_add(reset, gates[1], n), state);
+  });
+}
+
+GRU::GRU(std::int64_t in, std::int64_t hidden, const GRUOptions& o)
+    : Recurrent<GRUCell>({o.layers, o.bidirectional, o.dropout, o.recurrent_dropout}, [&](std::int64_t layer, bool) {
+        return GRUCell(layer == 0 ? in : hidden * (o.bidirectional ? 2 : 1), hidden,
+                       {o.activation, o.recurrent_activation, o.reset_after, o.kernel_initializer, o.recurrent_initializer});
+      }) {}
+
+}  // namespace rill::nn

@@ -1,0 +1,98 @@
+#include "rill/nn/loss.h"
+
+#include "fmt/format.h"
+#include "rill/autograd/ops.h"
+#include "rill/autograd/tape.h"
+#include "rill/tensor/create.h"
+#include "rill/tensor/error.h"
+
+namespace rill::nn {
+namespace {
+
+void check_labels(const Tensor& scores, const Tensor& labels, const char* loss) {
+  if (labels.dtype() != DType::int64)
+    throw DTypeError(fmt::format("{}: labels have dtype {}; expected int64", loss, name(labels.dtype())));
+  Shape expected = scores.shape();
+  if (!expected.empty()) expected.erase(expected.size() - 1);
+  if (scores.rank() == 0 || !(labels.shape() == expected))
+    throw ShapeError(fmt::format("{}: scores {} and labels {}; expected [..., classes] and [...]", loss,
+                                 to_string(scores.shape()), to_string(labels.shape())));
+}
+
+void check_range(const Tensor& labels, std::int64_t classes, const std::optional<std::int64_t>& ignored, const char* loss) {
+  const auto values = labels.to_vector<std::int64_t>();
+  for (std::size_t i = 0; i < values.size(); ++i)
+    if ((values[i] < 0 || values[i] >= classes) && values[i] != ignored)
+      throw ValueError(fmt::format("{}: label {} at place {} is out of range for {} classes", loss, values[i], i, classes));
+}
+
+void check_same_shape(const Tensor& predictions, const Tensor& targets, const char* loss) {
+  if (!(predictions.shape() == targets.shape()))
+    throw ShapeError(fmt::format("{}: predictions {} and targets {} differ in shape", loss, to_string(predictions.shape()),
+                                 to_string(targets.shape())));
+}
+
+}  // namespace
+
+Tensor CrossEntropy::operator()(const Tensor& logits, const Tensor& labels, const CrossEntropyOptions& options) const {
+  constexpr const char* loss = "cross_entropy";
+  check_labels(logits, labels, loss);
+  const std::int64_t classes = logits.size(-1);
+  check_range(labels, classes, options.ignored_index, loss);
+  if (!(options.label_smoothing >= 0 && options.label_smoothing < 1))
+    throw ValueError(fmt::format("{}: a label smoothing of {}; expected one in [0, 1)", loss, options.label_smoothing));
+  const Tensor weights = options.class_weights;
+  if (weights.defined() && !(weights.shape() == Shape{classes}))
+    throw ShapeError(fmt::format("{}: class weights {}; expected [{}]", loss, to_string(weights.shape()), classes));
+
+  // The share of each class in the target of each example, with the example's weight; it depends on nothing that is learnt.
+  Tensor target, total;
+  {
+    const PauseRecording pause;
+    const Tensor counts = options.ignored_index ? not_equal(labels, *options.ignored_index) : ones_like(labels);
+    target = one_hot(labels * counts, classes, logits.dtype()) * unsqueeze(cast(counts, logits.dtype()), -1);
+    const Tensor hard = weights.defined() ? target * weights : target;
+    total = sum(hard);
+    if (total.item() == 0) throw ValueError(fmt::format("{}: no label counts", loss));
+    target = hard * (1 - options.label_smoothing);
+    if (options.label_smoothing > 0) {
+      const Tensor even = weights.defined() ? weights : ones({classes}, logits.dtype());
+      target = target + unsqueeze(cast(counts, logits.dtype()), -1) * even * (options.label_smoothing / static_cast<double>(classes));
+    }
+  }
+  return neg(sum(log_softmax(logits, -1) * target)) / total;
+}
+
+Tensor CrossEntropyFromProbabilities::operator()(const Tensor& probabilities, const Tensor& labels) const {
+  constexpr const char* loss = "cross_entropy_from_probabilities";
+  check_labels(probabilities, labels, loss);
+  check_range(labels, probabilities.size(-1), std::nullopt, loss);
+  if (labels.count() == 0) throw ValueError(fmt::format("{}: there are no labels", loss));
+  const Tensor own = gather(probabilities, -1, unsqueeze(labels, -1));
+  return neg(mean(log(clamp(own, 1e-7, 1 - 1e-7))));
+}
+
+Tensor MeanSquaredError::operator()(const Tensor& predictions, const Tensor& targets) const {
+  check_same_shape(predictions, targets, "mse");
+  return mean(square(predictions - targets));
+}
+
+Tensor MeanAbsoluteError::operator()(const Tensor& predictions, const Tensor& targets) const {
+  check_same_shape(predictions, targets, "mae");
+  return mean(abs(predictions - targets));
+}
+
+Tensor Huber::operator()(const Tensor& predictions, const Tensor& targets) const {
+  if (!(delta > 0)) throw ValueError(fmt::format("huber: delta is {}; expected more than 0", delta));
+  check_same_shape(predictions, targets, "huber");
+  const Tensor distance = abs(predictions - targets);
+  const Tensor near = minimum(distance, delta);
+  return mean(near * (distance - 0.5 * near));
+}
+
+Tensor BinaryCrossEntropy::operator()(const Tensor& logits, const Tensor& targets) const {
+  check_same_shape(logits, targets, "binary_cross_entropy");
+  return mean(softplus(logits) - logits * targets);
+}
+
+}  // namespace rill::nn

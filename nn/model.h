@@ -1,0 +1,48 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "rill/nn/fields.h"
+
+// What can be said of, and done to, any module through its fields.
+
+namespace rill::nn {
+
+/// The number of elements of all parameters, or of the trainable ones alone.
+std::int64_t count_parameters(const Fields& fields, bool trainable_only = false);
+
+/// A table as Keras prints it: each layer with its name, kind, parameters and their number, and the totals.
+std::string summary(const Fields& fields);
+
+/// Whether two modules have the same parameters by name, shape, dtype and every bit.
+bool equal(const Fields& a, const Fields& b);
+
+/// Converts every parameter to a floating dtype. Throws DTypeError for int64.
+void to(const Fields& fields, DType dtype);
+
+/// Makes a tape treat every parameter as a constant, or as a source again.
+void set_trainable(const Fields& fields, bool trainable);
+
+template <Module M>
+std::int64_t count_parameters(M& module, bool trainable_only = false) {
+  return count_parameters(module.fields(), trainable_only);
+}
+template <Module M>
+std::string summary(M& module) {
+  return summary(module.fields());
+}
+template <Module M>
+bool equal(M& a, M& b) {
+  return equal(a.fields(), b.fields());
+}
+template <Module M>
+void to(M& module, DType dtype) {
+  to(module.fields(), dtype);
+}
+template <Module M>
+void set_trainable(M& module, bool trainable) {
+  set_trainable(module.fields(), trainable);
+}
+
+}  // namespace rill::nn

@@ -1,0 +1,122 @@
+#include "rill/nn/recurrent.h"
+
+#include <algorithm>
+
+#include "fmt/format.h"
+#include "rill/autograd/ops.h"
+#include "rill/nn/dropout.h"
+#include "rill/tensor/create.h"
+#include "rill/tensor/error.h"
+
+namespace rill::nn::detail {
+namespace {
+
+// Which rows of a batch are still within their length, step by step.
+class Lengths {
+ public:
+  Lengths(const Tensor& lengths, std::int64_t batch, std::int64_t time, DType dtype) : shortest_(time) {
+    if (!lengths.defined()) return;
+    if (lengths.dtype() != DType::int64 || !(lengths.shape() == Shape{batch}))
+      throw ShapeError(fmt::format("Recurrent: lengths {} {}; expected int64 [{}]", name(lengths.dtype()),
+                                   to_string(lengths.shape()), batch));
+    const auto values = lengths.to_vector<std::int64_t>();
+    for (std::size_t i = 0; i < values.size(); ++i) {
+      if (values[i] < 0 || values[i] > time)
+        throw ValueError(fmt::format("Recurrent: length {} at place {} does not lie in [0, {}]", values[i], i, time));
+      shortest_ = std::min(shortest_, values[i]);
+    }
+    if (shortest_ < time) within_ = arange(time) < unsqueeze(lengths, 1);
+    if (within_.defined()) within_ = cast(within_, dtype);
+  }
+  bool all_within(std::int64_t step) const { return step < shortest_; }
+  Tensor within(std::int64_t step) const { return slice(within_, 1, {step, step + 1}); }  // [batch, 1]
+
+ private:
+  std::int64_t shortest_;
+  Tensor within_;  // [batch, time]
+};
+
+struct Pass {
+  std::vector<Tensor> outputs;  // time-major, in the order of time
+  std::vector<Tensor> state;
+};
+
+Pass run_direction(const CellReference& cell, const Tensor& x, std::vector<Tensor> state, bool backwards,
+                   const Lengths& lengths, double recurrent_dropout) {
+  const std::vector<Tensor> inputs = unbind(cell.input(x), 0);
+  const auto steps = static_cast<std::int64_t>(inputs.size());
+  Tensor mask;
+  if (recurrent_dropout > 0 && is_training()) mask = dropout_mask(state[0].shape(), recurrent_dropout, state[0].dtype());
+  Pass pass;
+  pass.outputs.resize(inputs.size());
+  for (std::int64_t i = 0; i < steps; ++i) {
+    const std::int64_t t = backwards ? steps - 1 - i : i;
+    const Tensor h = mask.defined() ? state[0] * mask : state[0];
+    std::vector<Tensor> next = cell.step(inputs[static_cast<std::size_t>(t)], state, h);
+    Tensor output = next[0];
+    if (!lengths.all_within(t)) {
+      const Tensor within = lengths.within(t);
+      output = output * within;
+      for (std::size_t k = 0; k < next.size(); ++k) next[k] = where(within, next[k], state[k]);
+    }
+    pass.outputs[static_cast<std::size_t>(t)] = std::move(output);
+    state = std::move(next);
+  }
+  pass.state = std::move(state);
+  return pass;
+}
+
+void check_state(const std::vector<Tensor>& given, const std::vector<Tensor>& expected, std::size_t place) {
+  for (std::size_t k = 0; k < expected.size(); ++k)
+    if (!(given[k].shape() == expected[k].shape()))
+      throw ShapeError(fmt::format("Recurrent: part {} of initial state {} has shape {}; expected {}", k, place,
+                                   to_string(given[k].shape()), to_string(expected[k].shape())));
+}
+
+}  // namespace
+
+void check(const RecurrentOptions& options) {
+  if (options.layers < 1) throw ValueError(fmt::format("Recurrent: {} layers; expected at least 1", options.layers));
+  for (double rate : {options.dropout, options.recurrent_dropout})
+    if (!(rate >= 0 && rate < 1)) throw ValueError(fmt::format("Recurrent: a dropout rate of {}; expected one in [0, 1)", rate));
+}
+
+Tensor zero_state(std::int64_t batch, std::int64_t hidden, DType dtype) { return zeros({batch, hidden}, dtype); }
+
+UntypedResult run_recurrent(const std::vector<CellReference>& cells, const RecurrentOptions& options, const Tensor& x,
+                            const std::vector<std::vector<Tensor>>& initial, const Tensor& lengths) {
+  if (x.rank() != 3)
+    throw ShapeError(fmt::format("Recurrent: an input of shape {}; expected [batch, time, features]", to_string(x.shape())));
+  const std::int64_t batch = x.size(0), time = x.size(1);
+  if (time == 0) throw ShapeError(fmt::format("Recurrent: the input of shape {} has no time steps", to_string(x.shape())));
+  if (!initial.empty() && initial.size() != cells.size())
+    throw ShapeError(fmt::format("Recurrent: {} initial states for {} cells", initial.size(), cells.size()));
+  const Lengths within(lengths, batch, time, x.dtype());
+  const std::size_t directions = options.bidirectional ? 2 : 1;
+
+  // Time-major inside, so that a step's rows lie together.
+  Tensor sequence = permute(x, {1, 0, 2});
+  UntypedResult result;
+  for (std::size_t first = 0; first < cells.size(); first += directions) {
+    if (first > 0) sequence = dropout(sequence, options.dropout);
+    std::vector<Tensor> outputs, last;
+    for (std::size_t d = 0; d < directions; ++d) {
+      const CellReference& cell = cells[first + d];
+      std::vector<Tensor> state = cell.initial(batch, x.dtype());
+      if (!initial.empty()) {
+        check_state(initial[first + d], state, first + d);
+        state = initial[first + d];
+      }
+      Pass pass = run_direction(cell, sequence, std::move(state), d == 1, within, options.recurrent_dropout);
+      outputs.push_back(stack(pass.outputs, 0));
+      last.push_back(pass.state[0]);
+      result.state.push_back(std::move(pass.state));
+    }
+    sequence = directions == 1 ? outputs[0] : concat(outputs, -1);
+    result.last = directions == 1 ? last[0] : concat(last, -1);
+  }
+  result.outputs = permute(sequence, {1, 0, 2});
+  return result;
+}
+
+}  // namespace rill::nn::detail
