@@ -1,5 +1,7 @@
 #include "rill/data/image.h"
 
+#define STB_IMAGE_IMPLEMENTATION
+#define STB_IMAGE_STATIC
 #include <stb/stb_image.h>
 
 #include <memory>
