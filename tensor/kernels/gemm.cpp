@@ -5,10 +5,10 @@
 namespace rill::gemm {
 namespace {
 
-constexpr Backend eigen{"Eigen", multiply_with_eigen, multiply_with_eigen};
+constexpr Backend eigen{"Eigen", multiply_with_eigen, multiply_with_eigen, multiply_with_eigen};
 #ifdef RILL_HAS_ONEDNN
 // oneDNN has no float64.
-constexpr std::array available{Backend{"oneDNN", multiply_with_onednn, multiply_with_eigen}, eigen};
+constexpr std::array available{Backend{"oneDNN", multiply_with_onednn, multiply_with_eigen, multiply_with_onednn}, eigen};
 #else
 constexpr std::array available{eigen};
 #endif
@@ -43,5 +43,7 @@ void multiply(const Product<float>& product) {
 void multiply(const Product<double>& product) {
   is_tiny(product) ? multiply_plainly(product) : available.front().float64(product);
 }
+
+void multiply(const Product<Bfloat16>& product) { available.front().bfloat16(product); }
 
 }  // namespace rill::gemm

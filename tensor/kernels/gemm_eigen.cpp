@@ -5,6 +5,7 @@
 #include <Eigen/Core>
 
 #include "rill/tensor/kernels/gemm.h"
+#include "rill/tensor/kernels/scratch.h"
 
 namespace rill::gemm {
 namespace {
@@ -46,9 +47,23 @@ void multiply_any(const Product<T>& p) {
     multiply_with_right(p, ConstMap<T, Eigen::RowMajor>(p.a.data, p.m, p.k, stride));
 }
 
+/// Copies the elements of a matrix [rows, columns] in the order in which they lie.
+Matrix<float> widen(const Matrix<Bfloat16>& from, std::int64_t rows, std::int64_t columns, float* to) {
+  const std::int64_t lines = from.transposed ? columns : rows, length = from.transposed ? rows : columns;
+  for (std::int64_t i = 0; i < lines; ++i)
+    for (std::int64_t j = 0; j < length; ++j) to[i * length + j] = to_float(from.data[i * from.stride + j]);
+  return {to, length, from.transposed};
+}
+
 }  // namespace
 
 void multiply_with_eigen(const Product<float>& product) { multiply_any(product); }
 void multiply_with_eigen(const Product<double>& product) { multiply_any(product); }
+
+void multiply_with_eigen(const Product<Bfloat16>& p) {
+  const Scratch<float> a(p.m * p.k), b(p.k * p.n);
+  multiply_any(Product<float>{p.m, p.n, p.k, widen(p.a, p.m, p.k, a.data()), widen(p.b, p.k, p.n, b.data()), p.c,
+                              p.c_stride, p.accumulate});
+}
 
 }  // namespace rill::gemm

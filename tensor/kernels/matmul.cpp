@@ -1,6 +1,7 @@
 #include "rill/tensor/kernels/matmul.h"
 
 #include <algorithm>
+#include <type_traits>
 
 #include "fmt/format.h"
 #include "rill/tensor/error.h"
@@ -9,6 +10,7 @@
 #include "rill/tensor/kernels/panels.h"
 #include "rill/tensor/kernels/scratch.h"
 #include "rill/tensor/kernels/views.h"
+#include "rill/tensor/precision.h"
 #include "rill/tensor/threads.h"
 
 namespace rill::kernels {
@@ -51,14 +53,14 @@ struct Addend {
 };
 
 /// A stack of products of one size, cut into blocks of rows by panels of columns. The cut follows from sizes and layouts
-/// alone, never from the number of threads.
-template <class T>
+/// alone, never from the number of threads. Operands are given to the backend as `Element`, which is T or less precise.
+template <class T, class Element>
 class Products {
  public:
   Products(const Operand& a, const Operand& b, const Dims& batch, T* c, Addend<T> addend)
       : a_(a), b_(b), batch_(batch), c_(c), addend_(addend), m_(a.rows), n_(b.columns), k_(a.columns), panels_(n_) {
-    if (b.batch.empty()) packed_ = gemm::packed_panels(b.tensor, b.matrix<T>(), k_, n_);
-    gathers_ = !packed_ && !b.transposed && panels_.count > 1 && m_ >= worth_gathering;
+    if (b.batch.empty()) packed_ = gemm::packed_panels<Element>(b.tensor, b.matrix<T>(), k_, n_);
+    gathers_ = !packed_ && (rounds || (!b.transposed && panels_.count > 1 && m_ >= worth_gathering));
     const std::int64_t fewest = gathers_ ? 2 * worth_gathering : 32;
     const std::int64_t rows = std::max(fewest, worth_part / (2 * k_ * panels_.width));
     const std::int64_t blocks = (m_ + rows - 1) / rows;
@@ -93,20 +95,32 @@ class Products {
     T* c = c_ + (at.product * m_ + at.row) * n_ + at.column;
     if (addend_.data) addend_.copy_to(at, c, n_);
     const Matrix<T> a = matrix(a_, at.product).from(at.row, 0);
-    if (packed_) return multiply(at, k_, a, {packed_ + k_ * at.column, at.columns}, c, addend_.data);
     const Matrix<T> b = matrix(b_, at.product).from(0, at.column);
-    if (!gathers_) return multiply(at, k_, a, b, c, addend_.data);
+    if constexpr (!rounds) {
+      if (packed_) return multiply(at, k_, a, {packed_ + k_ * at.column, at.columns}, c, addend_.data);
+      if (!gathers_) return multiply(at, k_, a, b, c, addend_.data);
+    }
     constexpr std::int64_t deepest = 512;
-    const gemm::Scratch<T> panel(std::min(k_, deepest) * at.columns);
+    const gemm::Scratch<Element> rows(rounds ? at.rows * std::min(k_, deepest) : 0);
+    const gemm::Scratch<Element> panel(packed_ ? 0 : std::min(k_, deepest) * at.columns);
     for (std::int64_t depth = 0; depth < k_; depth += deepest) {
       const std::int64_t k = std::min(deepest, k_ - depth);
-      gemm::copy_dense(b.from(depth, 0), k, at.columns, panel.data());
-      multiply(at, k, a.from(0, depth), {panel.data(), at.columns}, c, addend_.data || depth > 0);
+      Matrix<Element> left, right{panel.data(), at.columns};
+      if constexpr (rounds)
+        left = gemm::round_rows(a.from(0, depth), at.rows, k, rows.data());
+      else
+        left = a.from(0, depth);
+      if (packed_)
+        right.data = packed_ + k_ * at.column + depth * at.columns;
+      else
+        gemm::copy_dense(b.from(depth, 0), k, at.columns, panel.data());
+      multiply(at, k, left, right, c, addend_.data || depth > 0);
     }
   }
 
-  void multiply(const Block& at, std::int64_t k, const Matrix<T>& a, const Matrix<T>& b, T* c, bool accumulate) const {
-    gemm::multiply(gemm::Product<T>{at.rows, at.columns, k, a, b, c, n_, accumulate});
+  void multiply(const Block& at, std::int64_t k, const Matrix<Element>& a, const Matrix<Element>& b, T* c,
+                bool accumulate) const {
+    gemm::multiply(gemm::Product<Element>{at.rows, at.columns, k, a, b, c, n_, accumulate});
   }
 
   Matrix<T> matrix(const Operand& x, std::int64_t product) const {
@@ -118,6 +132,8 @@ class Products {
     return matrix;
   }
 
+  static constexpr bool rounds = !std::is_same_v<T, Element>;
+
   const Operand& a_;
   const Operand& b_;
   const Dims& batch_;
@@ -125,7 +141,7 @@ class Products {
   Addend<T> addend_;
   std::int64_t m_, n_, k_;
   Panels panels_;
-  const T* packed_ = nullptr;
+  const Element* packed_ = nullptr;
   bool gathers_;
   std::int64_t block_rows_;
 };
@@ -139,7 +155,10 @@ void compute(const Operand& a, const Operand& b, const Dims& batch, const Tensor
     const Tensor full = expand(addend, out.shape());
     added = {TensorAccess::data<T>(full), full.strides()[0], full.strides()[1]};
   }
-  Products<T>(a, b, batch, TensorAccess::raw<T>(out), added).compute();
+  if constexpr (std::is_same_v<T, float>)
+    if (gemm::rounds_operands(b.rows, b.columns))
+      return Products<T, gemm::Bfloat16>(a, b, batch, TensorAccess::raw<T>(out), added).compute();
+  Products<T, T>(a, b, batch, TensorAccess::raw<T>(out), added).compute();
 }
 
 Tensor product(Tensor left, Tensor right, const Tensor& addend, const char* operation) {

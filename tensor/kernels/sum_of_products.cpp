@@ -1,4 +1,6 @@
 #include <algorithm>
+#include <span>
+#include <type_traits>
 
 #include "fmt/format.h"
 #include "rill/tensor/error.h"
@@ -24,10 +26,10 @@ struct Pair {
   std::int64_t rows;
 };
 
-/// Pairs whose left operands are one matrix.
-template <class T>
+/// Pairs whose left operands are one matrix of `Element`s, which is T or less precise.
+template <class T, class Element>
 struct Run {
-  Matrix<T> left;
+  Matrix<Element> left;
   const Pair<T>* first;
   const Pair<T>* last;
 };
@@ -39,8 +41,8 @@ bool follows(const Pair<T>& before, const Pair<T>& after) {
 }
 
 template <class T>
-std::vector<Run<T>> runs_in_place(const std::vector<Pair<T>>& pairs) {
-  std::vector<Run<T>> runs;
+std::vector<Run<T, T>> runs_in_place(const std::vector<Pair<T>>& pairs) {
+  std::vector<Run<T, T>> runs;
   for (const auto& pair : pairs) {
     if (!runs.empty() && follows(*(&pair - 1), pair))
       ++runs.back().last;
@@ -52,8 +54,8 @@ std::vector<Run<T>> runs_in_place(const std::vector<Pair<T>>& pairs) {
 
 /// Adds the products of some runs to c [m, n]. It is cut into blocks of rows by panels of columns, each of which goes
 /// through all pairs, so that nothing is summed across threads.
-template <class T>
-void add_runs(const std::vector<Run<T>>& runs, std::int64_t m, std::int64_t n, T* c) {
+template <class T, class Element>
+void add_runs(const std::vector<Run<T, Element>>& runs, std::int64_t m, std::int64_t n, T* c) {
   constexpr std::int64_t tallest = 256, deepest = 512, worth_threads = 400'000;
   const gemm::Panels panels(n);
   const std::int64_t blocks = (m + tallest - 1) / tallest;
@@ -62,14 +64,14 @@ void add_runs(const std::vector<Run<T>>& runs, std::int64_t m, std::int64_t n, T
   const auto add_block = [&](std::int64_t part) {
     const std::int64_t row = part % blocks * block_rows, rows = std::min(block_rows, m - row);
     const std::int64_t column = panels.begin(part / blocks), columns = panels.size(part / blocks);
-    const gemm::Scratch<T> right(deepest * columns);
+    const gemm::Scratch<Element> right(deepest * columns);
     for (const auto& run : runs) {
       std::int64_t at = 0, gathered = 0;
       const auto flush = [&] {
-        Matrix<T> left = run.left.from(at, row);
+        Matrix<Element> left = run.left.from(at, row);
         left.transposed = !left.transposed;
         gemm::multiply(
-            gemm::Product<T>{rows, columns, gathered, left, {right.data(), columns}, c + row * n + column, n, true});
+            gemm::Product<Element>{rows, columns, gathered, left, {right.data(), columns}, c + row * n + column, n, true});
         at += gathered;
         gathered = 0;
       };
@@ -93,21 +95,29 @@ void add_runs(const std::vector<Run<T>>& runs, std::int64_t m, std::int64_t n, T
     for (std::int64_t part = 0; part < panels.count * blocks; ++part) add_block(part);
 }
 
-/// The same where a product for each run would have too few rows to be fast: gathers the left operands, some at a time.
-template <class T>
+/// The same where a product for each run would have too few rows to be fast, or operands are rounded: gathers the left
+/// operands, some at a time.
+template <class Element, class T>
 void add_gathered(const std::vector<Pair<T>>& pairs, std::int64_t m, std::int64_t n, T* c) {
-  constexpr std::int64_t most_elements = (16 << 20) / static_cast<std::int64_t>(sizeof(T));
+  constexpr std::int64_t most_elements = (16 << 20) / static_cast<std::int64_t>(sizeof(Element));
   const Pair<T>* first = pairs.data();
-  const Pair<T>* const end = first + pairs.size();
-  while (first != end) {
+  const Pair<T>* const stop = first + pairs.size();
+  while (first != stop) {
     std::int64_t rows = 0;
     const Pair<T>* last = first;
-    while (last != end && (last == first || (rows + last->rows) * m <= most_elements)) rows += (last++)->rows;
-    const gemm::Scratch<T> left(rows * m);
-    T* to = left.data();
-    for (const Pair<T>* pair = first; pair != last; to += pair++->rows * m)
-      gemm::copy_dense(pair->left, pair->rows, m, to);
-    add_runs<T>({{Matrix<T>{left.data(), m}, first, last}}, m, n, c);
+    while (last != stop && (last == first || (rows + last->rows) * m <= most_elements)) rows += (last++)->rows;
+    const gemm::Scratch<Element> left(rows * m);
+    std::vector<std::int64_t> begins;
+    for (std::int64_t begin = 0; const auto& pair : std::span(first, last)) {
+      begins.push_back(begin);
+      begin += pair.rows;
+    }
+    const std::int64_t grain = std::max<std::int64_t>(1, 16384 / (rows / (last - first) * m + 1));
+    detail::parallel_for(last - first, grain, [&](std::int64_t begin, std::int64_t end) {
+      for (std::int64_t i = begin; i < end; ++i)
+        gemm::copy_dense(first[i].left, first[i].rows, m, left.data() + begins[static_cast<std::size_t>(i)] * m);
+    });
+    add_runs<T, Element>({{Matrix<Element>{left.data(), m}, first, last}}, m, n, c);
     first = last;
   }
 }
@@ -126,8 +136,10 @@ void add_products(const std::vector<Operand>& left, const std::vector<Operand>& 
   for (const auto& pair : pairs) rows += pair.rows;
   const std::int64_t m = out.shape()[0], n = out.shape()[1];
   T* c = TensorAccess::raw<T>(out);
+  if constexpr (std::is_same_v<T, float>)
+    if (gemm::rounds_operands(m, n)) return add_gathered<gemm::Bfloat16>(pairs, m, n, c);
   if (runs.size() > 1 && rows < few_rows * static_cast<std::int64_t>(runs.size()))
-    add_gathered(pairs, m, n, c);
+    add_gathered<T>(pairs, m, n, c);
   else
     add_runs(runs, m, n, c);
 }

@@ -1,0 +1,119 @@
+#include <array>
+#include <cstddef>
+#include <oneapi/dnnl/dnnl.hpp>
+#include <optional>
+#include <unordered_map>
+
+#include "fmt/format.h"
+#include "rill/tensor/error.h"
+#include "rill/tensor/kernels/gemm.h"
+#include "rill/tensor/kernels/scratch.h"
+#include "rill/tensor/kernels/without_openmp.h"
+
+namespace rill::gemm {
+namespace {
+
+const dnnl::engine& engine() {
+  static const dnnl::engine cpu(dnnl::engine::kind::cpu, 0);
+  return cpu;
+}
+
+/// What a product's code is generated for.
+struct Key {
+  std::array<std::int64_t, 6> sizes;  // m, n, k and the strides of a, b, c
+  bool a_transposed, b_transposed, accumulate;
+  bool operator==(const Key&) const = default;
+};
+struct KeyHash {
+  std::size_t operator()(const Key& key) const {
+    std::size_t hash = static_cast<std::size_t>(key.a_transposed + 2 * key.b_transposed + 4 * key.accumulate);
+    for (auto size : key.sizes) hash = (hash ^ static_cast<std::size_t>(size)) * 0x9e3779b97f4a7c15u;
+    return hash ^ (hash >> 32);
+  }
+};
+
+/// A product that is ready to run. One thread has it to itself, because it keeps the operands' addresses.
+class Prepared {
+ public:
+  explicit Prepared(const dnnl::matmul::primitive_desc& description)
+      : product_(description),
+        stream_(engine()),
+        a_(description.src_desc(), engine(), nullptr),
+        b_(description.weights_desc(), engine(), nullptr),
+        c_(description.dst_desc(), engine(), nullptr),
+        scratchpad_(description.scratchpad_desc(), engine(), nullptr),
+        scratch_bytes_(description.scratchpad_desc().get_size()) {}
+
+  void run(const Product<Bfloat16>& p) {
+    const Scratch<std::byte> scratch(static_cast<std::int64_t>(scratch_bytes_));
+    a_.set_data_handle(const_cast<Bfloat16*>(p.a.data));
+    b_.set_data_handle(const_cast<Bfloat16*>(p.b.data));
+    c_.set_data_handle(p.c);
+    scratchpad_.set_data_handle(scratch.data());
+    const std::array<dnnl_exec_arg_t, 4> arguments{{{DNNL_ARG_SRC, a_.get()},
+                                                    {DNNL_ARG_WEIGHTS, b_.get()},
+                                                    {DNNL_ARG_DST, c_.get()},
+                                                    {DNNL_ARG_SCRATCHPAD, scratchpad_.get()}}};
+    const auto status = dnnl_primitive_execute(product_.get(), stream_.get(), static_cast<int>(arguments.size()),
+                                               arguments.data());
+    if (status != dnnl_success)
+      throw Error(fmt::format("matmul: oneDNN refused bfloat16 [{}, {}] x [{}, {}] with status {}", p.m, p.k, p.k, p.n,
+                              static_cast<int>(status)));
+  }
+
+ private:
+  dnnl::matmul product_;
+  dnnl::stream stream_;
+  dnnl::memory a_, b_, c_, scratchpad_;
+  std::size_t scratch_bytes_;
+};
+
+std::optional<Prepared> prepare(const Key& key) {
+  using dnnl::memory;
+  const auto matrix = [](memory::dim rows, memory::dim columns, memory::data_type type, memory::dim stride,
+                         bool transposed) {
+    return memory::desc({rows, columns}, type, transposed ? memory::dims{1, stride} : memory::dims{stride, 1});
+  };
+  const auto [m, n, k, a_stride, b_stride, c_stride] = key.sizes;
+  const auto a = matrix(m, k, memory::data_type::bf16, a_stride, key.a_transposed);
+  const auto b = matrix(k, n, memory::data_type::bf16, b_stride, key.b_transposed);
+  const auto c = matrix(m, n, memory::data_type::f32, c_stride, false);
+  dnnl::primitive_attr attributes;
+  attributes.set_scratchpad_mode(dnnl::scratchpad_mode::user);
+  if (key.accumulate) {
+    dnnl::post_ops sum;
+    sum.append_sum(1);
+    attributes.set_post_ops(sum);
+  }
+  try {
+#if DNNL_VERSION_MAJOR < 3
+    return Prepared(dnnl::matmul::primitive_desc(dnnl::matmul::desc(a, b, c), attributes, engine()));
+#else
+    return Prepared(dnnl::matmul::primitive_desc(engine(), a, b, c, attributes));
+#endif
+  } catch (const dnnl::error& error) {
+    if (error.status == dnnl_unimplemented) return std::nullopt;
+    throw;
+  }
+}
+
+}  // namespace
+
+void multiply_with_onednn(const Product<Bfloat16>& p) {
+  // Sizes that vary without end, such as those of unequal sequences, must not fill the memory.
+  constexpr std::size_t most_prepared = 1024;
+  thread_local std::unordered_map<Key, std::optional<Prepared>, KeyHash> prepared;
+  const WithoutOpenMP guard;
+  const Key key{{p.m, p.n, p.k, p.a.stride, p.b.stride, p.c_stride}, p.a.transposed, p.b.transposed, p.accumulate};
+  auto found = prepared.find(key);
+  if (found == prepared.end()) {
+    if (prepared.size() >= most_prepared) prepared.clear();
+    found = prepared.emplace(key, prepare(key)).first;
+  }
+  if (found->second)
+    found->second->run(p);
+  else
+    multiply_with_eigen(p);
+}
+
+}  // namespace rill::gemm

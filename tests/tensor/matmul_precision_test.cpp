@@ -1,0 +1,178 @@
+#include <cmath>
+#include <limits>
+#include <random>
+#include <vector>
+
+#include "rill/tensor/kernels/bfloat16.h"
+#include "rill/tensor/kernels/copy.h"
+#include "rill/tensor/kernels/gemm.h"
+#include "rill/tensor/kernels/matmul.h"
+#include "rill/tensor/kernels/views.h"
+#include "rill/tensor/precision.h"
+#include "rill/tensor/threads.h"
+#include "tests/catch.h"
+
+using rill::DType;
+using rill::Precision;
+using rill::Shape;
+using rill::Tensor;
+using rill::gemm::Bfloat16;
+using rill::gemm::round_to_bfloat16;
+using rill::gemm::to_float;
+using rill::kernels::cast;
+using rill::kernels::matmul;
+using rill::kernels::transpose;
+using rill::kernels::window;
+
+namespace {
+
+Tensor random(const Shape& shape) {
+  static std::mt19937 generator(11);
+  std::uniform_real_distribution<float> uniform(-1, 1);
+  std::vector<float> values(static_cast<std::size_t>(rill::count(shape)));
+  for (auto& v : values) v = uniform(generator);
+  return Tensor::from(values, shape);
+}
+
+Tensor as_weight(const Tensor& x) {
+  const auto& body = rill::detail::TensorAccess::body(x);
+  Tensor alias = rill::detail::TensorAccess::view(x, body.offset, body.shape, body.strides);
+  rill::detail::TensorAccess::mutable_body(alias).reused = true;
+  return alias;
+}
+
+/// x rounded to bfloat16, as float64.
+Tensor rounded(const Tensor& x) {
+  std::vector<double> values;
+  for (float v : x.to_vector<float>()) values.push_back(to_float(round_to_bfloat16(v)));
+  return Tensor::from(values, x.shape());
+}
+
+double largest_difference(const Tensor& x, const Tensor& y) {
+  const auto a = x.to_vector<double>(), b = y.to_vector<double>();
+  if (!(x.shape() == y.shape())) return std::numeric_limits<double>::infinity();
+  double largest = 0;
+  for (std::size_t i = 0; i < a.size(); ++i) largest = std::max(largest, std::abs(a[i] - b[i]));
+  return largest;
+}
+
+struct PrecisionRestored {
+  Precision before = rill::matmul_precision();
+  ~PrecisionRestored() { rill::set_matmul_precision(before); }
+};
+
+}  // namespace
+
+TEST_CASE("rounding to bfloat16 takes the nearest, and of two the even one", "[tensor][matmul]") {
+  const auto round = [](float x) { return to_float(round_to_bfloat16(x)); };
+  CHECK(round(1.0f) == 1.0f);
+  CHECK(round(1.0f + 0x1p-8f) == 1.0f);             // halfway: even
+  CHECK(round(1.0f + 0x3p-8f) == 1.0f + 0x1p-6f);   // halfway: even
+  CHECK(round(1.0f + 0x1.2p-8f) == 1.0f + 0x1p-7f);
+  CHECK(round(-3.0e38f) == Approx(-3.0e38f).epsilon(0.01));
+  CHECK(std::isinf(round(std::numeric_limits<float>::max())));
+  CHECK(std::isnan(round(std::numeric_limits<float>::quiet_NaN())));
+  CHECK(std::isinf(round(std::numeric_limits<float>::infinity())));
+}
+
+TEST_CASE("every backend multiplies bfloat16 and sums in float32", "[tensor][matmul]") {
+  for (const auto& backend : rill::gemm::backends())
+    for (std::int64_t m : {1, 30})
+      for (bool a_transposed : {false, true})
+        for (bool b_transposed : {false, true})
+          for (bool accumulate : {false, true}) {
+            INFO(backend.name);
+            const std::int64_t n = 50, k = 70;
+            const Tensor a = random(a_transposed ? Shape{k, m + 2} : Shape{m, k + 2});
+            const Tensor b = random(b_transposed ? Shape{n, k} : Shape{k, n});
+            const auto elements = [](const Tensor& x) {
+              std::vector<Bfloat16> bits;
+              for (float v : x.span<float>()) bits.push_back(round_to_bfloat16(v));
+              return bits;
+            };
+            const auto a_bits = elements(a), b_bits = elements(b);
+            Tensor c = random({m, n + 1});
+            const Tensor before = cast(window(c, 1, 0, n), DType::float64);
+            backend.bfloat16({m, n, k, {a_bits.data(), a.size(1), a_transposed}, {b_bits.data(), b.size(1), b_transposed},
+                              c.mutable_span<float>().data(), n + 1, accumulate});
+            const Tensor left = a_transposed ? transpose(window(rounded(a), 1, 0, m), 0, 1) : window(rounded(a), 1, 0, k);
+            const Tensor right = b_transposed ? transpose(rounded(b), 0, 1) : rounded(b);
+            const Tensor expected = accumulate ? rill::kernels::matmul_add(left, right, before) : matmul(left, right);
+            REQUIRE(largest_difference(window(c, 1, 0, n), expected) < 1e-5);
+          }
+}
+
+TEST_CASE("with bfloat16 precision, products are those of rounded operands", "[tensor][matmul]") {
+  PrecisionRestored restored;
+  struct Size {
+    std::int64_t m, n, k;
+  };
+  for (const auto& [m, n, k] : std::vector<Size>{{1, 300, 64}, {32, 256, 128}, {300, 130, 40}, {70, 520, 600}}) {
+    const Tensor a = random({m, k}), b = random({k, n}), bias = random({n});
+    const Tensor expected = matmul(rounded(a), rounded(b));
+    const double tolerance = 3e-7 * static_cast<double>(k);
+    rill::set_matmul_precision(Precision::bfloat16);
+    const auto turned = [](const Tensor& x) { return transpose(rill::kernels::copy(transpose(x, 0, 1)), 0, 1); };
+    for (const Tensor& left : {a, turned(a)})
+      for (const Tensor& right : {b, turned(b)}) {
+        CHECK(largest_difference(matmul(left, right), expected) < tolerance);
+        CHECK(largest_difference(matmul(left, as_weight(right)), expected) < tolerance);
+      }
+    CHECK(largest_difference(rill::kernels::matmul_add(a, as_weight(b), bias),
+                             rill::kernels::matmul_add(rounded(a), rounded(b), cast(bias, DType::float64))) < tolerance);
+    const Tensor stack = random({3, m, k}), stack_b = random({3, k, n});
+    CHECK(largest_difference(matmul(stack, stack_b), matmul(rounded(stack), rounded(stack_b))) < tolerance);
+
+    const Tensor g = random({m, n}), a2 = random({5, k}), g2 = random({5, n});
+    const Tensor sum = rill::kernels::sum_of_products({{a, g}, {a2, g2}});
+    const Tensor sum_expected = rill::kernels::matmul_add(transpose(rounded(a), 0, 1), rounded(g),
+                                                          matmul(transpose(rounded(a2), 0, 1), rounded(g2)));
+    CHECK(largest_difference(sum, sum_expected) < (k * n < 4096 ? 1 : 3e-7 * static_cast<double>(m + 8)));
+    rill::set_matmul_precision(Precision::float32);
+  }
+}
+
+TEST_CASE("bfloat16 precision leaves small products and float64 alone", "[tensor][matmul]") {
+  PrecisionRestored restored;
+  const Tensor a = random({40, 63}), b = random({63, 65});
+  const Tensor c = cast(random({40, 100}), DType::float64), d = cast(random({100, 100}), DType::float64);
+  const auto small = matmul(a, b).to_vector<float>();
+  const auto exact = matmul(c, d).to_vector<double>();
+  rill::set_matmul_precision(Precision::bfloat16);
+  CHECK(matmul(a, b).to_vector<float>() == small);
+  CHECK(matmul(c, d).to_vector<double>() == exact);
+}
+
+TEST_CASE("a weight packed at one precision is not used at another, nor when it changed", "[tensor][matmul]") {
+  PrecisionRestored restored;
+  const Tensor a = random({32, 100});
+  Tensor value = random({100, 200});
+  for (int round = 0; round < 2; ++round) {
+    for (int turn = 0; turn < 2; ++turn) {
+      rill::set_matmul_precision(Precision::float32);
+      CHECK(largest_difference(matmul(a, as_weight(value)), matmul(cast(a, DType::float64), cast(value, DType::float64))) <
+            3e-5);
+      rill::set_matmul_precision(Precision::bfloat16);
+      CHECK(largest_difference(matmul(a, as_weight(value)), matmul(rounded(a), rounded(value))) < 3e-5);
+    }
+    for (auto& v : value.mutable_span<float>()) v = 1 - v;
+  }
+}
+
+TEST_CASE("bfloat16 products have the same bits with any number of threads", "[tensor][matmul][threads]") {
+  PrecisionRestored restored;
+  rill::set_matmul_precision(Precision::bfloat16);
+  const int before = rill::threads();
+  const Tensor a = random({200, 256}), b = random({256, 520}), g = random({200, 520});
+  std::vector<std::vector<float>> products, sums;
+  for (int threads : {1, 2, 3}) {
+    rill::set_threads(threads);
+    products.push_back(matmul(a, as_weight(b)).to_vector<float>());
+    sums.push_back(rill::kernels::sum_of_products({{a, g}, {a, g}}).to_vector<float>());
+  }
+  rill::set_threads(before);
+  CHECK(products[0] == products[1]);
+  CHECK(products[0] == products[2]);
+  CHECK(sums[0] == sums[1]);
+  CHECK(sums[0] == sums[2]);
+}
