@@ -3,6 +3,8 @@
 #include <cmath>
 #include <concepts>
 #include <cstdint>
+#include <limits>
+#include <numbers>
 
 // GCC 12 takes the undefined lanes of its own intrinsics for uninitialised variables.
 #pragma GCC diagnostic push
@@ -60,21 +62,34 @@ struct Packet {
   friend Condition<T, A> operator>(Packet a, Packet b) { return {a.v > b.v}; }
   friend Condition<T, A> operator>=(Packet a, Packet b) { return {a.v >= b.v}; }
   friend Condition<T, A> operator==(Packet a, Packet b) { return {a.v == b.v}; }
-  friend Condition<T, A> operator!=(Packet a, Packet b) { return {a.v != b.v}; }
+  // xsimd's own form is false for NaN with AVX-512.
+  friend Condition<T, A> operator!=(Packet a, Packet b) { return !(a == b); }
 
   friend Packet where(Condition<T, A> c, Packet a, Packet b) { return xsimd::select(c.bits, a.v, b.v); }
   friend Packet abs(Packet x) { return xsimd::abs(x.v); }
-  friend Packet exp(Packet x) { return xsimd::exp(x.v); }
-  friend Packet expm1(Packet x) { return xsimd::expm1(x.v); }
-  friend Packet log(Packet x) { return xsimd::log(x.v); }
-  friend Packet log1p(Packet x) { return xsimd::log1p(x.v); }
+  friend Packet exp(Packet x) {
+    return scale_large(x, [](Packet v) -> Packet { return xsimd::exp(v.v); });
+  }
+  friend Packet expm1(Packet x) { return where(x == 0, x, signless_expm1(x)); }
+  friend Packet log(Packet x) {
+    if constexpr (sizeof(T) == 4) return xsimd::log(x.v);
+    // xsimd's double form takes subnormal numbers for larger ones.
+    const Condition<T, A> subnormal = x < std::numeric_limits<T>::min();
+    const Packet y = xsimd::log(where(subnormal, x * 0x1p54, x).v);
+    return y - where(subnormal, Packet(54 * std::numbers::ln2), Packet(0));
+  }
+  friend Packet log1p(Packet x) { return where(x == 0, x, Packet(xsimd::log1p(x.v))); }
   friend Packet sqrt(Packet x) { return xsimd::sqrt(x.v); }
   friend Packet sin(Packet x) { return xsimd::sin(x.v); }
   friend Packet cos(Packet x) { return xsimd::cos(x.v); }
-  friend Packet erf(Packet x) { return xsimd::erf(x.v); }
+  friend Packet erf(Packet x) {
+    // xsimd's double form is 70 ulp off and gives NaN for large arguments.
+    if constexpr (sizeof(T) == 8) return each(x, x, [](T a, T) { return std::erf(a); });
+    return xsimd::erf(x.v);
+  }
   friend Packet tanh(Packet x) {
     // Through expm1 of -2|x|, which neither overflows nor cancels.
-    const Packet e = expm1(-2 * abs(x));
+    const Packet e = signless_expm1(-2 * abs(x));
     return xsimd::copysign((-e / (e + 2)).v, x.v);
   }
   friend Packet sigmoid(Packet x) { return 1 / (1 + exp(-x)); }
@@ -85,14 +100,29 @@ struct Packet {
   friend Packet softplus(Packet x) { return where(x > 0, x, Packet(0)) + log1p(exp(-abs(x))); }
   friend Packet sign(Packet x) { return where(x > 0, Packet(1), where(x < 0, Packet(-1), x)); }
   friend Packet pow(Packet a, Packet b) {
-    alignas(64) T x[width], y[width];
-    a.store(x);
-    b.store(y);
-    for (int i = 0; i < width; ++i) x[i] = std::pow(x[i], y[i]);
-    return load(x);
+    return each(a, b, [](T x, T y) { return std::pow(x, y); });
   }
   friend Packet maximum(Packet a, Packet b) { return where(a >= b || a != a, a, b); }
   friend Packet minimum(Packet a, Packet b) { return where(a <= b || a != a, a, b); }
+
+ private:
+  static Packet signless_expm1(Packet x) {
+    return scale_large(x, [](Packet v) -> Packet { return xsimd::expm1(v.v); });
+  }
+  // xsimd gives infinity already for arguments half a unit below the last that has a finite exponential.
+  template <class F>
+  static Packet scale_large(Packet x, F exponential) {
+    const Condition<T, A> large = x > (sizeof(T) == 4 ? 88 : 709);
+    return exponential(where(large, x - 1, x)) * where(large, Packet(std::numbers::e), Packet(1));
+  }
+  template <class F>
+  static Packet each(Packet a, Packet b, F f) {
+    alignas(64) T x[width], y[width];
+    a.store(x);
+    b.store(y);
+    for (int i = 0; i < width; ++i) x[i] = f(x[i], y[i]);
+    return load(x);
+  }
 };
 
 /// int64 has a packet of one element, which the compiler widens where it can.

@@ -9,8 +9,8 @@
 
 namespace rill::simd {
 
-/// Elements [0, count) along the innermost axis of each operand. data[k] is null for an operand that is not there;
-/// step[k] is 1, or 0 for one that repeats a single element.
+/// Elements [0, count) along the innermost axis of each operand. data[k] is null for an operand that is not
+/// there; step[k] is 1, or 0 for one that repeats a single element.
 struct Row {
   void* const* data;
   const std::int64_t* step;
@@ -19,24 +19,25 @@ struct Row {
 
 using RowKernel = void (*)(const void* context, const Row& row);
 
-/// The shape that all inputs broadcast to. Throws ShapeError, and DTypeError unless all have one dtype; numbers among
-/// the inputs take it.
+/// The shape that all inputs broadcast to. Throws ShapeError, and DTypeError unless all have one dtype;
+/// numbers among the inputs take it.
 Shape common_shape(std::span<Tensor> inputs, const char* operation);
 
 /// An output for those inputs: of their common shape, and in the memory order of the first input that has it.
 Tensor make_output(std::span<const Tensor> inputs, const Shape& shape, DType dtype);
 
-/// Calls the kernel over all elements of `shape`, row by row, spread over the threads. Operands broadcast to `shape`;
-/// those from `first_written` on are written to and have that shape; one that holds no value is passed as null. At most
-/// 128 operands.
+/// Calls the kernel over all elements of `shape`, row by row, spread over the threads. Operands broadcast to
+/// `shape`; those from `first_written` on are written to and have that shape; one that holds no value is
+/// passed as null. At most 128 operands. A thread takes about `part_size` elements at once: more where there
+/// is little work for each.
 void run(const Shape& shape, std::span<const Tensor> operands, std::size_t first_written, RowKernel kernel,
-         const void* context);
+         const void* context, std::int64_t part_size = 4096);
 
 /// Copies elements between tensors of one shape and dtype, whatever their layouts.
 void copy_elements(const Tensor& from, const Tensor& to);
 
-/// Elements at, at + 1, ... of operand k; `left` are left of the row. The last ones of a row go through the same
-/// instructions as the others.
+/// Elements at, at + 1, ... of operand k; `left` are left of the row. The last ones of a row go through the
+/// same instructions as the others.
 template <class T>
 Packet<T> load(const Row& row, std::size_t k, std::int64_t at, std::int64_t left) {
   const T* p = static_cast<const T*>(row.data[k]);

@@ -1,5 +1,6 @@
 #include "rill/tensor/kernels/copy.h"
 
+#include <algorithm>
 #include <array>
 
 #include "fmt/format.h"
@@ -23,25 +24,35 @@ void add_row(const void*, const Row& row) {
   }
 }
 
+template <class To, class From>
+To converted(From value, const char* operation) {
+  if constexpr (std::same_as<To, std::int64_t> && !std::same_as<From, std::int64_t>) {
+    // 2^63 is the first value beyond; the comparison is false for NaN.
+    if (!(value >= From(-9223372036854775808.0) && value < From(9223372036854775808.0)))
+      throw ValueError(fmt::format("{}: int64 cannot hold {}", operation, value));
+  }
+  return static_cast<To>(value);
+}
+
 template <class From, class To>
 void cast_row(const void*, const Row& row) {
   const From* from = static_cast<const From*>(row.data[0]);
   To* to = static_cast<To*>(row.data[1]);
-  const std::int64_t step = row.step[0];
-  for (std::int64_t i = 0; i < row.count; ++i) {
-    const From value = from[i * step];
-    if constexpr (std::same_as<To, std::int64_t> && !std::same_as<From, std::int64_t>) {
-      // 2^63 is the first value beyond; the comparison is false for NaN.
-      if (!(value >= From(-9223372036854775808.0) && value < From(9223372036854775808.0)))
-        throw ValueError(fmt::format("cast: int64 cannot hold {}", value));
-    }
-    to[i] = static_cast<To>(value);
+  if (row.step[0] == 0) {
+    std::fill_n(to, row.count, converted<To>(*from, "cast"));
+    return;
   }
+  for (std::int64_t i = 0; i < row.count; ++i) to[i] = converted<To>(from[i], "cast");
 }
 
 void check_target(const Tensor& source, const Tensor& target, const char* operation) {
   if (source.dtype() != target.dtype())
-    throw DTypeError(fmt::format("{}: {} into {}: the dtypes differ", operation, name(source.dtype()), name(target.dtype())));
+    throw DTypeError(fmt::format("{}: {} into {}: the dtypes differ", operation, name(source.dtype()),
+                                 name(target.dtype())));
+  if (source.shape() == target.shape()) return;
+  if (!(broadcast_shapes(source.shape(), target.shape(), operation) == target.shape()))
+    throw ShapeError(fmt::format("{}: shape {} does not broadcast to {}", operation,
+                                 to_string(source.shape()), to_string(target.shape())));
 }
 
 }  // namespace
@@ -69,20 +80,23 @@ Tensor cast(const Tensor& x, DType dtype) {
 
 void copy_into(const Tensor& source, const Tensor& target) {
   check_target(source, target, "copy_into");
-  simd::copy_elements(expand(source, target.shape()), target);
+  simd::copy_elements(source.shape() == target.shape() ? source : expand(source, target.shape()), target);
 }
 
 void add_into(const Tensor& source, const Tensor& target) {
   check_target(source, target, "add_into");
   const std::array<Tensor, 3> operands{source, target, target};
-  with_type(target.dtype(), [&](auto type) { simd::run(target.shape(), operands, 2, &add_row<decltype(type)>, nullptr); });
+  with_type(target.dtype(),
+            [&](auto type) { simd::run(target.shape(), operands, 2, &add_row<decltype(type)>, nullptr); });
 }
 
 void fill(const Tensor& target, double value) { copy_into(full({}, value, target.dtype()), target); }
 
 Tensor full(const Shape& shape, double value, DType dtype) {
   Tensor scalar = Tensor::empty({}, dtype);
-  with_type(dtype, [&](auto type) { *TensorAccess::raw<decltype(type)>(scalar) = static_cast<decltype(type)>(value); });
+  with_type(dtype, [&](auto type) {
+    *TensorAccess::raw<decltype(type)>(scalar) = converted<decltype(type)>(value, "full");
+  });
   if (shape.empty()) return scalar;
   Tensor out = Tensor::empty(shape, dtype);
   copy_into(scalar, out);

@@ -1,213 +1,103 @@
-#include "rill/tensor/kernels/elementwise.h"
-
 #include <algorithm>
 #include <array>
-#include <span>
+#include <cmath>
+#include <limits>
 #include <utility>
 
 #include "fmt/format.h"
 #include "rill/tensor/error.h"
 #include "rill/tensor/kernels/copy.h"
-#include "rill/tensor/rows.h"
+#include "rill/tensor/kernels/elementwise.h"
+#include "rill/tensor/kernels/layout.h"
+#include "rill/tensor/kernels/map.h"
 
 namespace rill::kernels {
 
 using detail::TensorAccess;
 using simd::Packet;
-using simd::Row;
 
 namespace {
 
-// A loop over a row for a function of N packets.
-template <class T, class F, std::size_t... I>
-void map_row(const void* context, const Row& row) {
-  const F& f = *static_cast<const F*>(context);
-  for (std::int64_t at = 0; at < row.count; at += Packet<T>::width) {
-    const std::int64_t left = row.count - at;
-    simd::store<T>(row, sizeof...(I), at, left, f(simd::load<T>(row, I, at, left)...));
-  }
+// The whole number that stands for a bound of int64 elements; the nearest to one that int64 cannot hold.
+std::int64_t whole_bound(double bound) {
+  if (std::trunc(bound) != bound)
+    throw ValueError(fmt::format("clamp: the bound {} of an int64 tensor is not a whole number", bound));
+  if (bound >= 9223372036854775808.0) return std::numeric_limits<std::int64_t>::max();
+  if (bound <= -9223372036854775808.0) return std::numeric_limits<std::int64_t>::min();
+  return static_cast<std::int64_t>(bound);
 }
 
-enum class Accepts { all, floating };
-
-template <Accepts accepts, class F, std::size_t... I>
-Tensor map(const char* operation, F f, std::array<Tensor, sizeof...(I)> inputs, std::index_sequence<I...>) {
-  const bool weak = (TensorAccess::body(inputs[I]).weak && ...);
-  const Shape shape = simd::common_shape(inputs, operation);
-  const DType dtype = inputs[0].dtype();
-  if (accepts == Accepts::floating && !is_floating(dtype))
-    throw DTypeError(fmt::format("{}: {} {}: expected a floating dtype; cast it", operation, name(dtype),
-                                 to_string(inputs[0].shape())));
-  const std::array<Tensor, sizeof...(I) + 1> operands{inputs[I]..., simd::make_output(inputs, shape, dtype)};
-  const auto run = [&](simd::RowKernel kernel) { simd::run(shape, operands, sizeof...(I), kernel, &f); };
-  switch (dtype) {
-    case DType::float32: run(&map_row<float, F, I...>); break;
-    case DType::float64: run(&map_row<double, F, I...>); break;
-    case DType::int64:
-      if constexpr (accepts == Accepts::all) run(&map_row<std::int64_t, F, I...>);
-      break;
-  }
-  Tensor out = operands[sizeof...(I)];
-  TensorAccess::mutable_body(out).weak = weak;
-  return out;
+template <class Bound>
+Tensor clamp_between(const Tensor& x, Bound low, Bound high) {
+  // NaN fails both comparisons and stays.
+  return map(
+      "clamp",
+      [low, high](auto v) {
+        using P = decltype(v);
+        const P raised = where(v < P(low), P(low), v);
+        return where(raised > P(high), P(high), raised);
+      },
+      x);
 }
-
-template <Accepts accepts = Accepts::all, class F, class... X>
-Tensor map(const char* operation, F f, const X&... inputs) {
-  return map<accepts>(operation, f, std::array<Tensor, sizeof...(X)>{inputs...}, std::index_sequence_for<X...>{});
-}
-
-constexpr auto floating = Accepts::floating;
 
 }  // namespace
 
-Tensor add(const Tensor& a, const Tensor& b) {
-  return map("add", [](auto x, auto y) { return x + y; }, a, b);
-}
-Tensor sub(const Tensor& a, const Tensor& b) {
-  return map("sub", [](auto x, auto y) { return x - y; }, a, b);
-}
-Tensor mul(const Tensor& a, const Tensor& b) {
-  return map("mul", [](auto x, auto y) { return x * y; }, a, b);
-}
-Tensor div(const Tensor& a, const Tensor& b) {
-  return map<floating>("div", [](auto x, auto y) { return x / y; }, a, b);
-}
-Tensor pow(const Tensor& a, const Tensor& b) {
-  return map<floating>("pow", [](auto x, auto y) { return pow(x, y); }, a, b);
-}
-Tensor maximum(const Tensor& a, const Tensor& b) {
-  return map("maximum", [](auto x, auto y) { return maximum(x, y); }, a, b);
-}
-Tensor minimum(const Tensor& a, const Tensor& b) {
-  return map("minimum", [](auto x, auto y) { return minimum(x, y); }, a, b);
-}
-
-Tensor equal(const Tensor& a, const Tensor& b) {
-  return map("equal", [](auto x, auto y) { return where(x == y, decltype(x)(1), decltype(x)(0)); }, a, b);
-}
-Tensor not_equal(const Tensor& a, const Tensor& b) {
-  return map("not_equal", [](auto x, auto y) { return where(x != y, decltype(x)(1), decltype(x)(0)); }, a, b);
-}
-Tensor less(const Tensor& a, const Tensor& b) {
-  return map("less", [](auto x, auto y) { return where(x < y, decltype(x)(1), decltype(x)(0)); }, a, b);
-}
-Tensor less_equal(const Tensor& a, const Tensor& b) {
-  return map("less_equal", [](auto x, auto y) { return where(x <= y, decltype(x)(1), decltype(x)(0)); }, a, b);
-}
-Tensor greater(const Tensor& a, const Tensor& b) {
-  return map("greater", [](auto x, auto y) { return where(x > y, decltype(x)(1), decltype(x)(0)); }, a, b);
-}
-Tensor greater_equal(const Tensor& a, const Tensor& b) {
-  return map("greater_equal", [](auto x, auto y) { return where(x >= y, decltype(x)(1), decltype(x)(0)); }, a, b);
-}
-
-Tensor where(const Tensor& condition, const Tensor& a, const Tensor& b) {
-  std::array<Tensor, 2> values{a, b};
-  simd::common_shape(values, "where");
-  const DType dtype = values[0].dtype();
-  // In any dtype what is not 0 holds; as 1 or 0 it can be cast to another.
-  const Tensor holds = condition.dtype() == dtype ? condition : cast(not_equal(condition, 0), dtype);
-  return map("where", [](auto c, auto x, auto y) { return where(c != 0, x, y); }, holds, values[0], values[1]);
-}
-
-Tensor neg(const Tensor& x) {
-  return map("neg", [](auto v) { return -v; }, x);
-}
-Tensor abs(const Tensor& x) {
-  return map("abs", [](auto v) { return abs(v); }, x);
-}
-Tensor exp(const Tensor& x) {
-  return map<floating>("exp", [](auto v) { return exp(v); }, x);
-}
-Tensor log(const Tensor& x) {
-  return map<floating>("log", [](auto v) { return log(v); }, x);
-}
-Tensor log1p(const Tensor& x) {
-  return map<floating>("log1p", [](auto v) { return log1p(v); }, x);
-}
-Tensor expm1(const Tensor& x) {
-  return map<floating>("expm1", [](auto v) { return expm1(v); }, x);
-}
-Tensor sqrt(const Tensor& x) {
-  return map<floating>("sqrt", [](auto v) { return sqrt(v); }, x);
-}
-Tensor rsqrt(const Tensor& x) {
-  return map<floating>("rsqrt", [](auto v) { return rsqrt(v); }, x);
-}
-Tensor square(const Tensor& x) {
-  return map("square", [](auto v) { return v * v; }, x);
-}
-Tensor sin(const Tensor& x) {
-  return map<floating>("sin", [](auto v) { return sin(v); }, x);
-}
-Tensor cos(const Tensor& x) {
-  return map<floating>("cos", [](auto v) { return cos(v); }, x);
-}
-Tensor tanh(const Tensor& x) {
-  return map<floating>("tanh", [](auto v) { return tanh(v); }, x);
-}
-Tensor sigmoid(const Tensor& x) {
-  return map<floating>("sigmoid", [](auto v) { return sigmoid(v); }, x);
-}
-Tensor relu(const Tensor& x) {
-  return map("relu", [](auto v) { return relu(v); }, x);
-}
-Tensor softplus(const Tensor& x) {
-  return map<floating>("softplus", [](auto v) { return softplus(v); }, x);
-}
-Tensor sign(const Tensor& x) {
-  return map("sign", [](auto v) { return sign(v); }, x);
-}
-Tensor reciprocal(const Tensor& x) {
-  return map<floating>("reciprocal", [](auto v) { return reciprocal(v); }, x);
-}
-Tensor erf(const Tensor& x) {
-  return map<floating>("erf", [](auto v) { return erf(v); }, x);
-}
 Tensor clamp(const Tensor& x, double low, double high) {
-  if (!(low <= high)) throw ValueError(fmt::format("clamp: the lower bound {} is not at most the upper {}", low, high));
-  if (!is_floating(x.dtype())) {
-    // Bounds that int64 cannot hold do not bind.
-    constexpr double most = 9223372036854774784.0;
-    low = std::clamp(low, -most, most);
-    high = std::clamp(high, -most, most);
-  }
-  // NaN fails both comparisons and stays.
-  return map("clamp", [low, high](auto v) {
-    using P = decltype(v);
-    const P clipped = where(v < P(low), P(low), v);
-    return where(clipped > P(high), P(high), clipped);
-  }, x);
-}
-Tensor isfinite(const Tensor& x) {
-  return map<floating>("isfinite", [](auto v) { return where(v - v == 0, decltype(v)(1), decltype(v)(0)); }, x);
+  if (!(low <= high))
+    throw ValueError(fmt::format("clamp: the lower bound {} is not at most the upper {}", low, high));
+  return is_floating(x.dtype()) ? clamp_between(x, low, high)
+                                : clamp_between(x, whole_bound(low), whole_bound(high));
 }
 
 namespace {
+
 template <class T>
-bool finite_row(std::span<const T> values) {
+bool all_finite_of(const T* values, std::int64_t count) {
+  constexpr std::int64_t width = Packet<T>::width, block = 64 * width;
+  std::int64_t at = 0;
   // x - x is 0 for a finite x, else NaN, which stays in a sum.
-  T sum = 0;
-  for (std::size_t i = 0; i < values.size(); ++i) sum += values[i] - values[i];
-  return sum == 0;
+  while (at + block <= count) {
+    Packet<T> sum[4] = {0, 0, 0, 0};
+    for (const std::int64_t end = at + block; at < end; at += 4 * width)
+      for (std::int64_t k = 0; k < 4; ++k) {
+        const auto v = Packet<T>::load(values + at + k * width);
+        sum[k] = sum[k] + (v - v);
+      }
+    T sums[width];
+    (sum[0] + sum[1] + (sum[2] + sum[3])).store(sums);
+    if (!std::all_of(sums, sums + width, [](T s) { return s == 0; })) return false;
+  }
+  return std::all_of(values + at, values + count, [](T v) { return std::isfinite(v); });
 }
+
 }  // namespace
 
 bool all_finite(const Tensor& x) {
   if (!is_floating(x.dtype())) return true;
-  const Tensor dense = contiguous(x);
-  return x.dtype() == DType::float32 ? finite_row(dense.span<float>()) : finite_row(dense.span<double>());
+  const Tensor dense = is_dense(x) ? x : copy(x);
+  return x.dtype() == DType::float32 ? all_finite_of(TensorAccess::data<float>(dense), x.count())
+                                     : all_finite_of(TensorAccess::data<double>(dense), x.count());
 }
 
 void accumulate(Tensor& x, const Tensor& y) {
-  const bool dense = x.is_contiguous();
-  if (!dense || !TensorAccess::sole_owner(x)) {
-    x = add(x, y);
+  const auto& body = TensorAccess::body(x);
+  const bool in_place = !body.weak && TensorAccess::sole_owner(x) && is_dense(x);
+  Tensor addend = y;
+  if (y.dtype() != body.dtype || TensorAccess::body(y).weak || !(y.shape() == body.shape)) {
+    std::array<Tensor, 2> operands{x, y};
+    const Shape shape = simd::common_shape(operands, "accumulate");
+    if (!(shape == body.shape))
+      throw ShapeError(fmt::format("accumulate: shape {} does not broadcast to {}", to_string(y.shape()),
+                                   to_string(body.shape)));
+    addend = operands[1];
+  }
+  if (!in_place) {
+    x = add(x, addend);
     return;
   }
-  TensorAccess::body(x).storage->drop_derived();
-  add_into(TensorAccess::body(y).weak ? cast(y, x.dtype()) : y, x);
+  body.storage->drop_derived();
+  TensorAccess::mutable_body(x).slot = {};
+  add_into(addend, x);
 }
 
 }  // namespace rill::kernels

@@ -1,5 +1,7 @@
 #include "rill/tensor/kernels/views.h"
 
+#include <algorithm>
+
 #include "fmt/format.h"
 #include "rill/tensor/error.h"
 #include "rill/tensor/kernels/copy.h"
@@ -23,12 +25,14 @@ Tensor window(const Tensor& x, int axis, std::int64_t start, std::int64_t length
 
 Tensor permute(const Tensor& x, const Dims& order) {
   if (order.size() != x.rank())
-    throw ShapeError(fmt::format("permute: order {} does not fit a tensor of rank {}", to_string(order), x.rank()));
+    throw ShapeError(
+        fmt::format("permute: order {} does not fit a tensor of rank {}", to_string(order), x.rank()));
   Shape shape;
   Dims strides, seen(x.rank(), 0);
   for (auto o : order) {
     const int axis = normalize_axis(o, x.rank(), "permute");
-    if (seen[axis]++) throw ShapeError(fmt::format("permute: order {} names an axis twice", to_string(order)));
+    if (seen[axis]++)
+      throw ShapeError(fmt::format("permute: order {} names an axis twice", to_string(order)));
     shape.push_back(x.shape()[axis]);
     strides.push_back(x.strides()[axis]);
   }
@@ -46,7 +50,7 @@ Tensor transpose(const Tensor& x, int a, int b) {
 Tensor expand(const Tensor& x, const Shape& shape) {
   const int added = shape.size() - x.rank();
   Dims strides(shape.size(), 0);
-  bool fits = added >= 0;
+  bool fits = added >= 0 && std::none_of(shape.begin(), shape.end(), [](auto size) { return size < 0; });
   for (int i = 0; fits && i < x.rank(); ++i) {
     if (x.shape()[i] == shape[added + i])
       strides[added + i] = x.strides()[i];
@@ -54,13 +58,15 @@ Tensor expand(const Tensor& x, const Shape& shape) {
       fits = false;
   }
   if (!fits)
-    throw ShapeError(fmt::format("expand: shape {} cannot be expanded to {}", to_string(x.shape()), to_string(shape)));
+    throw ShapeError(
+        fmt::format("expand: shape {} cannot be expanded to {}", to_string(x.shape()), to_string(shape)));
   return TensorAccess::view(x, offset_of(x), shape, strides);
 }
 
 namespace {
 
-// The strides of a view of another shape over the same elements in the same order, or none where the layout has none.
+// The strides of a view of another shape over the same elements in the same order, or none where the layout
+// has none.
 bool view_strides(const Tensor& x, const Shape& shape, Dims& strides) {
   strides = Dims(shape.size(), 0);
   int to = shape.size() - 1;
@@ -96,7 +102,8 @@ Tensor reshape(const Tensor& x, const Shape& wanted) {
     if (shape[i] == -1 && open < 0)
       open = i;
     else if (shape[i] < 0)
-      throw ShapeError(fmt::format("reshape: shape {} has more than one open or a negative size", to_string(wanted)));
+      throw ShapeError(
+          fmt::format("reshape: shape {} has more than one open or a negative size", to_string(wanted)));
     else
       known *= shape[i];
   }
