@@ -1,5 +1,6 @@
 #include <array>
 #include <cstddef>
+#include <mutex>
 #include <oneapi/dnnl/dnnl.hpp>
 #include <optional>
 #include <unordered_map>
@@ -69,6 +70,9 @@ class Prepared {
 };
 
 std::optional<Prepared> prepare(const Key& key) {
+  // oneDNN's cache hands one description to several threads, in ways that a thread sanitizer cannot see.
+  static std::mutex mutex;
+  const std::lock_guard lock(mutex);
   using dnnl::memory;
   const auto matrix = [](memory::dim rows, memory::dim columns, memory::data_type type, memory::dim stride,
                          bool transposed) {
