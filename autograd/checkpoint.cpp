@@ -17,7 +17,8 @@ using Function = std::function<std::vector<Tensor>(const std::vector<Tensor>&)>;
 // Lets the recording take operations in the middle of a sweep that is not itself recorded.
 class Recorded {
  public:
-  explicit Recorded(Recording& recording) : recording_(recording), paused_(std::exchange(recording.paused, 0)) {
+  explicit Recorded(Recording& recording)
+      : recording_(recording), paused_(std::exchange(recording.paused, 0)) {
     detail::update_current(recording_);
   }
   ~Recorded() {

@@ -129,8 +129,9 @@ struct Rule {
       operands.push_back(std::move(gradient));
     }
     simd::run(shape, operands, n + Outputs,
-        inputs[0].dtype() == DType::float32 ? &backward_row<float, F, Outputs, I...> : &backward_row<double, F, Outputs, I...>,
-        &f);
+              inputs[0].dtype() == DType::float32 ? &backward_row<float, F, Outputs, I...>
+                                                  : &backward_row<double, F, Outputs, I...>,
+              &f);
     for (std::size_t i = 0; i < n; ++i)
       if (b.wants(i) && !in_place[i]) b.give(i, operands[n + Outputs + i]);
   }
@@ -164,9 +165,10 @@ struct Rule {
 
 template <class F, std::size_t... I>
 auto apply(F f, std::array<Tensor, sizeof...(I)> given, std::index_sequence<I...>) {
-  static_assert(Call<F, Packet<float>, std::index_sequence<I...>>::valid,
-                "fused: the lambda does not take as many arguments as there are tensors, or uses an operation that "
-                "rill/tensor/packet.h does not have; write it as [](auto a, auto b, ...) { return ...; }");
+  static_assert(
+      Call<F, Packet<float>, std::index_sequence<I...>>::valid,
+      "fused: the lambda does not take as many arguments as there are tensors, or uses an operation that "
+      "rill/tensor/packet.h does not have; write it as [](auto a, auto b, ...) { return ...; }");
   static_assert(Call<F, Tensor, std::index_sequence<I...>>::valid,
                 "fused: the lambda cannot be called with tensors; its arguments must be `auto`");
   using Result = std::invoke_result_t<const F&, Repeat<Packet<float>, I>...>;
@@ -179,7 +181,8 @@ auto apply(F f, std::array<Tensor, sizeof...(I)> given, std::index_sequence<I...
   std::vector<Tensor> operands = inputs;
   std::array<Tensor, outputs> y;
   for (Tensor& output : y) operands.push_back(output = make_output(inputs, shape, inputs[0].dtype()));
-  simd::run(shape, operands, inputs.size(),
+  simd::run(
+      shape, operands, inputs.size(),
       inputs[0].dtype() == DType::float32 ? &forward_row<float, F, I...> : &forward_row<double, F, I...>, &f);
   if (is_recording()) {
     operands.clear();
@@ -199,13 +202,15 @@ std::array<Tensor, N> splice(const std::array<Tensor, N>& x) {
 
 template <std::size_t... N>
 auto join(const std::array<Tensor, N>&... parts) {
-  return std::apply([](const auto&... x) { return std::array<Tensor, (N + ...)>{x...}; }, std::tuple_cat(parts...));
+  return std::apply([](const auto&... x) { return std::array<Tensor, (N + ...)>{x...}; },
+                    std::tuple_cat(parts...));
 }
 
 }  // namespace fuse
 
-/// One pass over the elements of several tensors: f is called on corresponding elements and returns one value, or a
-/// std::tuple of several; what comes back is a tensor, or a tuple of tensors, of the shape that the inputs broadcast to.
+/// One pass over the elements of several tensors: f is called on corresponding elements and returns one
+/// value, or a std::tuple of several; what comes back is a tensor, or a tuple of tensors, of the shape that
+/// the inputs broadcast to.
 ///
 ///   auto [h, c] = fused([](auto i, auto f, auto g, auto o, auto c) {
 ///     auto next = sigmoid(f) * c + sigmoid(i) * tanh(g);
@@ -213,12 +218,13 @@ auto join(const std::array<Tensor, N>&... parts) {
 ///   }, split<4>(gates), state);
 ///
 /// f is a generic lambda over `auto` arguments, of + - * /, comparisons, where, numbers, and the functions of
-/// rill/autograd/fused/dual.h. It is read three times: on SIMD packets, which is the forward kernel; on packets of dual
-/// numbers, whose types say which partial derivatives there are, which is the derivative kernel, and which needs
-/// nothing but the inputs; and on tensors, for derivatives of higher order. It may capture numbers, not tensors.
-/// Inputs are tensors, parameters and std::arrays of tensors; views with dense rows, such as the gates that `split<N>`
-/// cuts from one product, are read in place, and their gradients are written in place.
-/// float32 and float64. Throws ShapeError where shapes do not broadcast, DTypeError where dtypes differ.
+/// rill/autograd/fused/dual.h. It is read three times: on SIMD packets, which is the forward kernel; on
+/// packets of dual numbers, whose types say which partial derivatives there are, which is the derivative
+/// kernel, and which needs nothing but the inputs; and on tensors, for derivatives of higher order. It may
+/// capture numbers, not tensors. Inputs are tensors, parameters and std::arrays of tensors; views with dense
+/// rows, such as the gates that `split<N>` cuts from one product, are read in place, and their gradients are
+/// written in place. float32 and float64. Throws ShapeError where shapes do not broadcast, DTypeError where
+/// dtypes differ.
 template <class F, class... Inputs>
 auto fused(F f, const Inputs&... inputs) {
   const auto all = fuse::join(fuse::splice(inputs)...);

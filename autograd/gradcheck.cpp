@@ -15,7 +15,8 @@ namespace {
 
 void require_float64(const Tensor& x, const std::string& what) {
   if (x.dtype() != DType::float64)
-    throw DTypeError(fmt::format("gradcheck: {} is {}; central differences need float64", what, name(x.dtype())));
+    throw DTypeError(
+        fmt::format("gradcheck: {} is {}; central differences need float64", what, name(x.dtype())));
 }
 
 /// Watches the inputs, and gives the gradients for a cotangent of f's result; zeros where nothing flows.
@@ -31,8 +32,8 @@ std::vector<Tensor> gradients(const DifferentiableFunction& f, const std::vector
 }
 
 /// Calls f with one element of one input moved.
-Tensor moved(const DifferentiableFunction& f, std::vector<Tensor> inputs, std::size_t input, std::int64_t element,
-             double step) {
+Tensor moved(const DifferentiableFunction& f, std::vector<Tensor> inputs, std::size_t input,
+             std::int64_t element, double step) {
   Tensor& x = inputs[input];
   x = kernels::copy(x);
   x.mutable_span<double>()[static_cast<std::size_t>(element)] += step;
@@ -69,15 +70,17 @@ GradcheckResult gradcheck(const DifferentiableFunction& f, const std::vector<Ten
       const auto after = moved(f, inputs, i, k, options.step).to_vector<double>();
       const auto before = moved(f, inputs, i, k, -options.step).to_vector<double>();
       double numeric = 0;
-      for (std::size_t j = 0; j < weights.size(); ++j) numeric += weights[j] * ((after[j] - before[j]) / (2 * options.step));
+      for (std::size_t j = 0; j < weights.size(); ++j)
+        numeric += weights[j] * ((after[j] - before[j]) / (2 * options.step));
       const double error = std::abs(analytic[static_cast<std::size_t>(k)] - numeric) /
                            (options.absolute + options.relative * std::abs(numeric));
       const double severity = std::isnan(error) ? std::numeric_limits<double>::infinity() : error;
       if (severity > 1) result.passed = false;
       if (severity <= worst) continue;
       worst = severity;
-      result.message = fmt::format("input {}, element {}: gradient {}, central difference {}", i,
-                                   place(inputs[i].shape(), k), analytic[static_cast<std::size_t>(k)], numeric);
+      result.message =
+          fmt::format("input {}, element {}: gradient {}, central difference {}", i,
+                      place(inputs[i].shape(), k), analytic[static_cast<std::size_t>(k)], numeric);
     }
   }
   return result;

@@ -12,7 +12,8 @@ using detail::TensorAccess;
 
 Parameter::Parameter(Tensor value) : value_(std::move(value)) {
   if (!is_floating(value_.dtype()))
-    throw DTypeError(fmt::format("Parameter: a parameter holds float32 or float64, not {}", name(value_.dtype())));
+    throw DTypeError(
+        fmt::format("Parameter: a parameter holds float32 or float64, not {}", name(value_.dtype())));
 }
 
 Parameter::operator Tensor() const {
@@ -21,7 +22,8 @@ Parameter::operator Tensor() const {
   if (tracked) {
     const auto found = recording->parameters.find(id_);
     if (found != recording->parameters.end()) {
-      if (TensorAccess::body(found->second.value).storage == TensorAccess::body(value_).storage) return found->second.value;
+      if (TensorAccess::body(found->second.value).storage == TensorAccess::body(value_).storage)
+        return found->second.value;
       // It was updated since the tape used it first: from here on the source is the new value.
       std::erase(recording->parameter_order, id_);
       recording->parameters.erase(found);

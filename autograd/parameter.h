@@ -7,9 +7,9 @@
 
 namespace rill {
 
-/// A tensor that training changes. Used in an operation, it is a source that every tape knows: `tape.gradient(loss)`
-/// has a gradient for each parameter that the loss depends on. A copy is a parameter of its own, with the same value
-/// (which both share until one is updated).
+/// A tensor that training changes. Used in an operation, it is a source that every tape knows:
+/// `tape.gradient(loss)` has a gradient for each parameter that the loss depends on. A copy is a parameter of
+/// its own, with the same value (which both share until one is updated).
 class Parameter {
  public:
   Parameter() = default;
@@ -23,7 +23,9 @@ class Parameter {
     return *this;
   }
   Parameter(Parameter&& other) noexcept
-      : trainable(other.trainable), value_(std::move(other.value_)), id_(std::exchange(other.id_, next_id())) {}
+      : trainable(other.trainable),
+        value_(std::move(other.value_)),
+        id_(std::exchange(other.id_, next_id())) {}
   Parameter& operator=(Parameter&& other) noexcept {
     value_ = std::move(other.value_);
     trainable = other.trainable;

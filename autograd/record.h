@@ -8,10 +8,10 @@
 //   }
 //
 // A rule takes the cotangent g of the output (its shape and dtype) and returns that of the input, written in
-// differentiable operations, so that the second derivative needs no more code. A rule of the form (g, y) gets the
-// output handed in; capturing the output would keep it alive twice over. Axes along which the input was broadcast are
-// summed by the sweep. A rule lives as long as the tape, and so does what it captures: capture by name, never [=].
-// The rule of an input that nobody differentiates by is dropped at once.
+// differentiable operations, so that the second derivative needs no more code. A rule of the form (g, y) gets
+// the output handed in; capturing the output would keep it alive twice over. Axes along which the input was
+// broadcast are summed by the sweep. A rule lives as long as the tape, and so does what it captures: capture
+// by name, never [=]. The rule of an input that nobody differentiates by is dropped at once.
 
 #include <concepts>
 #include <cstdint>
@@ -24,14 +24,14 @@
 
 namespace rill {
 
-/// The cotangent transpose(left) x right of a weight, which the sweep gathers with those of the weight's other uses
-/// into one matrix product. left [rows, m], right [rows, n], weight [m, n].
+/// The cotangent transpose(left) x right of a weight, which the sweep gathers with those of the weight's
+/// other uses into one matrix product. left [rows, m], right [rows, n], weight [m, n].
 struct Product {
   Tensor left, right;
 };
 
-/// In place of a rule: the output is the elements start, start + step, ... of one axis of the input. The sweep writes
-/// the cotangent into its place in the input's, without padding.
+/// In place of a rule: the output is the elements start, start + step, ... of one axis of the input. The
+/// sweep writes the cotangent into its place in the input's, without padding.
 struct Window {
   int axis;
   std::int64_t start, step;
@@ -60,9 +60,9 @@ class Backward {
   virtual void give(std::size_t input, Tensor gradient) = 0;
   /// Whether the sweep itself is recorded, so that rules must use differentiable operations.
   virtual bool recorded() const = 0;
-  /// Memory of the input's shape to write its gradient to, in place where it belongs: a view with gaps, perhaps, of
-  /// uninitialised elements. It need not be given afterwards. Holds no value where the gradient has to be given, as
-  /// always when recorded().
+  /// Memory of the input's shape to write its gradient to, in place where it belongs: a view with gaps,
+  /// perhaps, of uninitialised elements. It need not be given afterwards. Holds no value where the gradient
+  /// has to be given, as always when recorded().
   virtual Tensor destination(std::size_t input) = 0;
 
  protected:
@@ -89,13 +89,17 @@ struct RuleOf final : RuleBase {
     if constexpr (std::same_as<F, Window>)
       window = &f;
     else if constexpr (rule_takes_output<F>)
-      gradient = [](RuleBase& r, const Tensor& g, const Tensor& y) -> Tensor { return static_cast<RuleOf&>(r).f(g, y); };
+      gradient = [](RuleBase& r, const Tensor& g, const Tensor& y) -> Tensor {
+        return static_cast<RuleOf&>(r).f(g, y);
+      };
     else if constexpr (std::invocable<F&, Backward&>)
       joint = [](RuleBase& r, Backward& b) { static_cast<RuleOf&>(r).f(b); };
     else if constexpr (std::same_as<std::invoke_result_t<F&, const Tensor&>, Product>)
       product = [](RuleBase& r, const Tensor& g) { return static_cast<RuleOf&>(r).f(g); };
     else
-      gradient = [](RuleBase& r, const Tensor& g, const Tensor&) -> Tensor { return static_cast<RuleOf&>(r).f(g); };
+      gradient = [](RuleBase& r, const Tensor& g, const Tensor&) -> Tensor {
+        return static_cast<RuleOf&>(r).f(g);
+      };
     destroy = [](RuleBase& r) noexcept { static_cast<RuleOf&>(r).~RuleOf(); };
   }
 };
@@ -128,7 +132,8 @@ void add_rule(Wrt<F>& w) {
 
 }  // namespace detail
 
-/// Puts an operation with one output on the tape, if one records and an input is tracked, and returns the output.
+/// Puts an operation with one output on the tape, if one records and an input is tracked, and returns the
+/// output.
 template <class... Rules>
 Tensor record(const char* name, Tensor value, Wrt<Rules>... inputs) {
   if (!detail::current || !(detail::is_tracked(inputs.input) || ...))
@@ -149,8 +154,8 @@ Tensor record(const char* name, Tensor value, std::vector<Wrt<Rule>> inputs) {
   return detail::add_output(std::move(value), detail::rule_takes_output<Rule>);
 }
 
-/// The same for an operation whose gradients come from one rule, `void rule(Backward&)`. The outputs are replaced by
-/// tracked ones.
+/// The same for an operation whose gradients come from one rule, `void rule(Backward&)`. The outputs are
+/// replaced by tracked ones.
 template <class Rule>
 void record_joint(const char* name, std::span<Tensor> outputs, std::span<const Tensor> inputs, Rule rule) {
   bool any = false;

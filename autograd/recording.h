@@ -1,7 +1,7 @@
 #pragma once
 
-// What the tapes of one thread share: one list of values and operations in order of execution, which is already a
-// topological order. A Tape is a bookmark in it.
+// What the tapes of one thread share: one list of values and operations in order of execution, which is
+// already a topological order. A Tape is a bookmark in it.
 
 #include <cstddef>
 #include <memory>
@@ -58,7 +58,7 @@ class Recording {
   };
 
   std::uint64_t id = 0;
-  int depth = 0;   ///< of nested tapes
+  int depth = 0;  ///< of nested tapes
   int paused = 0;
   std::uint32_t next_serial = 0;
   std::vector<Value> values;
@@ -82,8 +82,9 @@ Recording& this_thread();
 /// Sets `current` by depth and pauses.
 void update_current(Recording& recording);
 
-/// The reverse sweep: the gradients of the targets with respect to the values at `sources`, from operations at or after
-/// `first_op`. `record` says whether the sweep is itself recorded. The results hold no value where nothing flows.
+/// The reverse sweep: the gradients of the targets with respect to the values at `sources`, from operations
+/// at or after `first_op`. `record` says whether the sweep is itself recorded. The results hold no value
+/// where nothing flows.
 std::vector<Tensor> sweep(Recording& recording, std::size_t first_op, std::span<const Target> targets,
                           const std::vector<std::uint32_t>& sources);
 

@@ -15,10 +15,12 @@
 namespace rill::detail {
 namespace {
 
-// Products that wait to be gathered hold on to their operands; beyond this many bytes of right operands they are summed.
+// Products that wait to be gathered hold on to their operands; beyond this many bytes of right operands they
+// are summed.
 constexpr std::int64_t largest_gathering = std::int64_t{64} << 20;
 
-/// The parts of one axis of a cotangent that have been written so far; the rest of its memory is uninitialised.
+/// The parts of one axis of a cotangent that have been written so far; the rest of its memory is
+/// uninitialised.
 class Coverage {
  public:
   explicit Coverage(int axis) : axis_(axis) {}
@@ -108,12 +110,14 @@ class Sweep final : public Backward {
 
   void mark_source(std::uint32_t place) { need(place) = source; }
 
-  /// An operation is needed when a source is among its inputs, or among those of a needed operation before it.
+  /// An operation is needed when a source is among its inputs, or among those of a needed operation before
+  /// it.
   void mark_needed() {
     for (std::size_t o = first_op_; o < recording_.ops.size(); ++o) {
       const auto& op = recording_.ops[o];
       const auto* edges = recording_.edges.data() + op.first_edge;
-      const bool any = std::any_of(edges, edges + op.edges, [&](const Recording::Edge& e) { return needs(e.value); });
+      const bool any =
+          std::any_of(edges, edges + op.edges, [&](const Recording::Edge& e) { return needs(e.value); });
       if (!any) continue;
       for (std::uint32_t j = 0; j < op.outputs; ++j) {
         auto& mark = need(op.first_output + j);
@@ -128,8 +132,8 @@ class Sweep final : public Backward {
     const auto& info = recording_.values[place];
     if (g.dtype() != info.dtype) {
       if (!TensorAccess::body(g).weak)
-        throw DTypeError(fmt::format("{}: its rule gave a gradient of {} for an input of {}", op, name(g.dtype()),
-                                     name(info.dtype)));
+        throw DTypeError(fmt::format("{}: its rule gave a gradient of {} for an input of {}", op,
+                                     name(g.dtype()), name(info.dtype)));
       g = kernels::cast(g, info.dtype);
     }
     if (!(g.shape() == info.shape)) g = recorded_ ? sum_to(g, Shape(info.shape)) : reduce(g, info.shape, op);
@@ -182,7 +186,8 @@ class Sweep final : public Backward {
     if (recorded_ || !wants(input)) return {};
     const std::uint32_t place = edge(input).value;
     const auto& info = recording_.values[place];
-    if (info.op < static_cast<std::int64_t>(first_op_) || need(place) == source || !at(place).empty()) return {};
+    if (info.op < static_cast<std::int64_t>(first_op_) || need(place) == source || !at(place).empty())
+      return {};
     const auto& op = recording_.ops[static_cast<std::size_t>(info.op)];
     if (op.joint || op.edges != 1) return {};
     const Recording::Edge& parent = recording_.edges[op.first_edge];
@@ -236,7 +241,8 @@ class Sweep final : public Backward {
   void gather(std::uint32_t place, Product product, const char* op) {
     if (!product.left.defined() || !product.right.defined()) return;
     auto& pending = at(place).wait();
-    pending.product_bytes += product.right.count() * static_cast<std::int64_t>(size_of(product.right.dtype()));
+    pending.product_bytes +=
+        product.right.count() * static_cast<std::int64_t>(size_of(product.right.dtype()));
     pending.products.emplace_back(std::move(product.left), std::move(product.right));
     if (pending.product_bytes > largest_gathering) sum_products(place, op);
   }
@@ -260,12 +266,14 @@ class Sweep final : public Backward {
     const std::int64_t end = window.start + length;
     open_gaps(place, window.axis);
     Coverage* coverage = c.pending && c.pending->coverage ? &*c.pending->coverage : nullptr;
-    if (coverage && window.step == 1 && coverage->axis() == window.axis && !coverage->meets(window.start, end)) {
+    if (coverage && window.step == 1 && coverage->axis() == window.axis &&
+        !coverage->meets(window.start, end)) {
       coverage->add(window.start, end);
       kernels::copy_into(g, kernels::window(c.value, window.axis, window.start, length));
       return;
     }
-    if (coverage && !(window.step == 1 && coverage->axis() == window.axis && coverage->contains(window.start, end)))
+    if (coverage &&
+        !(window.step == 1 && coverage->axis() == window.axis && coverage->contains(window.start, end)))
       close_gaps(c);
     // A rule may still hold a view of what is about to change.
     if (!TensorAccess::sole_owner(c.value) || !c.value.is_contiguous()) c.value = kernels::copy(c.value);
@@ -320,13 +328,14 @@ class Sweep final : public Backward {
 Tensor seed_of(const Target& target) {
   const Tensor& value = target.value;
   if (!is_floating(value.dtype()))
-    throw DTypeError(fmt::format("tape.gradient: the target has dtype {}; only floating values have gradients",
-                                 name(value.dtype())));
+    throw DTypeError(fmt::format(
+        "tape.gradient: the target has dtype {}; only floating values have gradients", name(value.dtype())));
   if (!target.cotangent.defined()) {
     if (value.count() != 1)
-      throw ShapeError(fmt::format(
-          "tape.gradient: the loss has shape {}; take its sum or mean first, or give a cotangent of that shape",
-          to_string(value.shape())));
+      throw ShapeError(
+          fmt::format("tape.gradient: the loss has shape {}; take its sum or mean first, or give a cotangent "
+                      "of that shape",
+                      to_string(value.shape())));
     return kernels::full(value.shape(), 1, value.dtype());
   }
   if (!(target.cotangent.shape() == value.shape()))

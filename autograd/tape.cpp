@@ -43,7 +43,8 @@ void* Arena::allocate(std::size_t size, std::size_t alignment) {
 
 std::uint32_t Recording::place(const Tensor& x) const noexcept {
   const TapeSlot& slot = TensorAccess::body(x).slot;
-  if (slot.tape != id || slot.value >= values.size() || values[slot.value].serial != slot.serial) return no_value;
+  if (slot.tape != id || slot.value >= values.size() || values[slot.value].serial != slot.serial)
+    return no_value;
   return slot.value;
 }
 
@@ -93,8 +94,13 @@ Tensor untracked(Tensor x) {
 
 void begin_op(const char* name) {
   auto& r = *current;
-  r.ops.push_back({name, static_cast<std::uint32_t>(r.edges.size()), 0, static_cast<std::uint32_t>(r.values.size()), 0,
-                   nullptr, {}});
+  r.ops.push_back({name,
+                   static_cast<std::uint32_t>(r.edges.size()),
+                   0,
+                   static_cast<std::uint32_t>(r.values.size()),
+                   0,
+                   nullptr,
+                   {}});
 }
 
 void add_edge(const Tensor& input, RuleBase* rule) {
@@ -112,7 +118,9 @@ Tensor add_output(Tensor value, bool keep) {
   return tracked;
 }
 
-void* allocate_rule(std::size_t size, std::size_t alignment) { return current->arena.allocate(size, alignment); }
+void* allocate_rule(std::size_t size, std::size_t alignment) {
+  return current->arena.allocate(size, alignment);
+}
 
 }  // namespace detail
 
@@ -132,7 +140,8 @@ Tape::~Tape() {
 
 Tensor Tape::watch(const Tensor& x) {
   if (!is_floating(x.dtype()))
-    throw DTypeError(fmt::format("watch: a tensor of {} has no gradient; cast it to a floating dtype", name(x.dtype())));
+    throw DTypeError(
+        fmt::format("watch: a tensor of {} has no gradient; cast it to a floating dtype", name(x.dtype())));
   // A value of an outer tape stays linked to it, yet apart from its other uses.
   if (detail::is_tracked(x)) return record("watch", x, wrt(x, [](const Tensor& g) { return g; }));
   return detail::this_thread().append(detail::untracked(x), -1);
@@ -151,7 +160,8 @@ Gradients Tape::gradient(const Target& target) const {
     if (values[i].defined()) gradients.set(ids[i], values[i]);
   if (gradients.empty())
     throw ValueError(
-        "tape.gradient: the target depends on no trainable parameter; was it computed after this tape began?");
+        "tape.gradient: the target depends on no trainable parameter; was it computed after this tape "
+        "began?");
   return gradients;
 }
 
@@ -163,15 +173,17 @@ std::vector<Tensor> Tape::gradient(const Target& target, const std::vector<Tenso
   return gradient(std::span(&target, 1), sources);
 }
 
-std::vector<Tensor> Tape::gradient(std::span<const Target> targets, const std::vector<Tensor>& sources) const {
+std::vector<Tensor> Tape::gradient(std::span<const Target> targets,
+                                   const std::vector<Tensor>& sources) const {
   auto& r = detail::this_thread();
   std::vector<std::uint32_t> places;
   for (std::size_t i = 0; i < sources.size(); ++i) {
     places.push_back(r.place(sources[i]));
     if (places.back() == Recording::no_value)
-      throw ValueError(fmt::format(
-          "tape.gradient: source {} was never seen by this tape; watch it, or use what the tape's operations returned",
-          i));
+      throw ValueError(
+          fmt::format("tape.gradient: source {} was never seen by this tape; watch it, or use what the "
+                      "tape's operations returned",
+                      i));
   }
   return detail::sweep(r, first_op_, targets, places);
 }

@@ -9,7 +9,8 @@
 
 namespace rill {
 
-/// What is differentiated: a value and the weight of each of its elements. A value of one element needs no weights.
+/// What is differentiated: a value and the weight of each of its elements. A value of one element needs no
+/// weights.
 struct Target {
   Tensor value;
   Tensor cotangent;  ///< the shape and dtype of value
@@ -18,12 +19,14 @@ struct Target {
   Target(Tensor value_, Tensor cotangent_) : value(std::move(value_)), cotangent(std::move(cotangent_)) {}
 };
 
-/// A recording of differentiable operations, from this object's construction to its destruction, on this thread.
+/// A recording of differentiable operations, from this object's construction to its destruction, on this
+/// thread.
 ///
 /// With no tape in scope nothing is recorded. Tapes nest: an inner tape differentiates what came after its
-/// construction, and while an outer tape records, so is the inner one's reverse sweep, which gives derivatives of any
-/// order. A value from a tape that has ended is a constant. A tape keeps alive what its operations need for their
-/// gradients, and frees it all when the outermost tape ends. The sweep is a loop, so a recording may be of any length.
+/// construction, and while an outer tape records, so is the inner one's reverse sweep, which gives
+/// derivatives of any order. A value from a tape that has ended is a constant. A tape keeps alive what its
+/// operations need for their gradients, and frees it all when the outermost tape ends. The sweep is a loop,
+/// so a recording may be of any length.
 class Tape {
  public:
   Tape();
@@ -35,15 +38,15 @@ class Tape {
   /// The same value, as a source to differentiate by. Throws DTypeError unless its dtype is floating.
   Tensor watch(const Tensor& x);
 
-  // All of these throw ShapeError for a target of more than one element without a cotangent, or with one of another
-  // shape, and DTypeError for dtypes that are not floating. May be called several times.
+  // All of these throw ShapeError for a target of more than one element without a cotangent, or with one of
+  // another shape, and DTypeError for dtypes that are not floating. May be called several times.
 
-  /// The gradient with respect to every trainable parameter that the target depends on. Throws ValueError when there
-  /// is none.
+  /// The gradient with respect to every trainable parameter that the target depends on. Throws ValueError
+  /// when there is none.
   Gradients gradient(const Target& target) const;
-  /// The gradient with respect to any value that the tape saw: watched, a parameter, or the result of an operation.
-  /// A tensor that holds no value (`!defined()`) where the target does not depend on the source. Throws ValueError for
-  /// a source that the tape never saw.
+  /// The gradient with respect to any value that the tape saw: watched, a parameter, or the result of an
+  /// operation. A tensor that holds no value (`!defined()`) where the target does not depend on the source.
+  /// Throws ValueError for a source that the tape never saw.
   Tensor gradient(const Target& target, const Tensor& source) const;
   std::vector<Tensor> gradient(const Target& target, const std::vector<Tensor>& sources) const;
   /// The sum of the gradients of several targets.

@@ -7,7 +7,9 @@
 namespace rill {
 namespace {
 
-Tensor or_zeros(Tensor gradient, const Tensor& like) { return gradient.defined() ? gradient : zeros_like(like); }
+Tensor or_zeros(Tensor gradient, const Tensor& like) {
+  return gradient.defined() ? gradient : zeros_like(like);
+}
 
 Shape joined(const Shape& a, const Shape& b) {
   Shape out = a;
@@ -51,7 +53,8 @@ Tensor jacobian(const Function& f, const Tensor& x) {
   Tape tape;
   const Tensor source = tape.watch(x);
   const Tensor value = f(source);
-  const Tensor directions = reshape(eye(value.count(), value.dtype()), joined({value.count()}, value.shape()));
+  const Tensor directions =
+      reshape(eye(value.count(), value.dtype()), joined({value.count()}, value.shape()));
   std::vector<Tensor> rows;
   for (std::int64_t i = 0; i < value.count(); ++i)
     rows.push_back(or_zeros(tape.gradient({value, select(directions, 0, i)}, source), x));
@@ -61,9 +64,12 @@ Tensor jacobian(const Function& f, const Tensor& x) {
 
 Tensor hessian(const Function& f, const Tensor& x) { return jacobian(grad(f), x); }
 
-Tensor hvp(const Function& f, const Tensor& x, const Tensor& tangent) { return vjp(grad(f), x, tangent).gradient; }
+Tensor hvp(const Function& f, const Tensor& x, const Tensor& tangent) {
+  return vjp(grad(f), x, tangent).gradient;
+}
 
-std::vector<Gradients> per_example_gradients(const std::function<Tensor(std::int64_t)>& loss, std::int64_t examples) {
+std::vector<Gradients> per_example_gradients(const std::function<Tensor(std::int64_t)>& loss,
+                                             std::int64_t examples) {
   std::vector<Gradients> out;
   for (std::int64_t i = 0; i < examples; ++i) {
     Tape tape;

@@ -6,8 +6,9 @@
 #include "rill/autograd/gradients.h"
 #include "rill/tensor/tensor.h"
 
-// Derivatives of functions of one tensor. Every one of them may be used inside another, to any depth, and on a tape.
-// Where a result does not depend on the argument, its derivative is zeros. Arguments are float32 or float64.
+// Derivatives of functions of one tensor. Every one of them may be used inside another, to any depth, and on
+// a tape. Where a result does not depend on the argument, its derivative is zeros. Arguments are float32 or
+// float64.
 
 namespace rill {
 
@@ -25,8 +26,8 @@ ValueAndGradient value_and_grad(const Function& f, const Tensor& x);
 /// f(x), and the product of `cotangent` (the shape of f(x)) with the Jacobian: the shape of x.
 ValueAndGradient vjp(const Function& f, const Tensor& x, const Tensor& cotangent);
 
-/// The product of the Jacobian of f at x with `tangent` (the shape of x): the shape of f(x). By differentiating the
-/// vector-Jacobian product, which is linear in its cotangent (Townsend 2017).
+/// The product of the Jacobian of f at x with `tangent` (the shape of x): the shape of f(x). By
+/// differentiating the vector-Jacobian product, which is linear in its cotangent (Townsend 2017).
 Tensor jvp(const Function& f, const Tensor& x, const Tensor& tangent);
 
 /// All partial derivatives: the shape of f(x) followed by that of x. One sweep for each element of f(x).
@@ -39,6 +40,7 @@ Tensor hessian(const Function& f, const Tensor& x);
 Tensor hvp(const Function& f, const Tensor& x, const Tensor& tangent);
 
 /// The gradients with respect to all parameters of loss(0), ..., loss(examples - 1).
-std::vector<Gradients> per_example_gradients(const std::function<Tensor(std::int64_t)>& loss, std::int64_t examples);
+std::vector<Gradients> per_example_gradients(const std::function<Tensor(std::int64_t)>& loss,
+                                             std::int64_t examples);
 
 }  // namespace rill

@@ -19,6 +19,8 @@ endif()
 add_library(rill_warnings INTERFACE)
 target_compile_options(rill_warnings INTERFACE -Wall -Wextra -Wpedantic -Wshadow -Wnon-virtual-dtor
                        $<$<CXX_COMPILER_ID:GNU>:-Wno-psabi>
+                       # and takes the undefined lanes of its own intrinsics for uninitialised variables
+                       $<$<CXX_COMPILER_ID:GNU>:-Wno-uninitialized> $<$<CXX_COMPILER_ID:GNU>:-Wno-maybe-uninitialized>
                        # g++ 12 sees overlaps in std::string that are not there (its bug 105651)
                        $<$<CXX_COMPILER_ID:GNU>:-Wno-restrict>)
 if(RILL_WARNINGS_AS_ERRORS)

@@ -1,5 +1,6 @@
-// Handwritten digits read row by row: the program of the tutorial on recurrent networks. An LSTM sees an image as a
-// sequence of 28 rows of 28 pixels; a second LSTM reads what the first wrote, and two dense layers name the digit.
+// Handwritten digits read row by row: the program of the tutorial on recurrent networks. An LSTM sees an
+// image as a sequence of 28 rows of 28 pixels; a second LSTM reads what the first wrote, and two dense layers
+// name the digit.
 //
 //   mnist_lstm --data DIR                                        train for 4 epochs, as the tutorial does
 //   mnist_lstm --data DIR --checkpoint lstm.json                 the same, and keep the result
@@ -42,7 +43,8 @@ void predict(Classifier& model, const std::string& what, const data::Dataset& te
   const Tensor logits = model(image);
   const auto probabilities = softmax(logits, -1).to_vector<double>();
   for (std::size_t digit = 0; digit < probabilities.size(); ++digit)
-    fmt::print("{} {:6.2f} % {:#<{}}\n", digit, 100 * probabilities[digit], "", std::lround(50 * probabilities[digit]));
+    fmt::print("{} {:6.2f} % {:#<{}}\n", digit, 100 * probabilities[digit], "",
+               std::lround(50 * probabilities[digit]));
   fmt::print("This is a {}.\n", argmax(logits, 1).item());
 }
 
@@ -54,18 +56,36 @@ int main(int argc, char** argv) {
   bool resume = false;
 
   CLI::App app("Trains an LSTM to read handwritten digits row by row, and lets it read one.");
-  app.add_option("--data", folder, "Folder with the four MNIST files (scripts/fetch_mnist.sh fetches them)")->capture_default_str();
-  app.add_option("--epochs", epochs, "How often to go through the training images")->check(CLI::NonNegativeNumber)->capture_default_str();
-  app.add_option("--batch-size", batch_size, "Images to an update of the weights")->check(CLI::PositiveNumber)->capture_default_str();
-  app.add_option("--learning-rate", learning_rate, "Of Adam, at the first update")->check(CLI::PositiveNumber)->capture_default_str();
-  app.add_option("--decay", decay, "The rate of update n is learning-rate / (1 + decay * n)")->check(CLI::NonNegativeNumber)->capture_default_str();
-  app.add_option("--seed", seed, "Of all random numbers: the same seed gives the same run")->check(CLI::NonNegativeNumber)->capture_default_str();
-  app.add_option("--threads", thread_count, "Processors to use; the results do not depend on it")->check(CLI::PositiveNumber)->capture_default_str();
-  app.add_option("--limit", limit, "Use only so many training images")->check(CLI::PositiveNumber)->capture_default_str();
-  app.add_option("--checkpoint", checkpoint, "File that keeps the weights and the state of training, written after every epoch and on Ctrl-C");
+  app.add_option("--data", folder, "Folder with the four MNIST files (scripts/fetch_mnist.sh fetches them)")
+      ->capture_default_str();
+  app.add_option("--epochs", epochs, "How often to go through the training images")
+      ->check(CLI::NonNegativeNumber)
+      ->capture_default_str();
+  app.add_option("--batch-size", batch_size, "Images to an update of the weights")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
+  app.add_option("--learning-rate", learning_rate, "Of Adam, at the first update")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
+  app.add_option("--decay", decay, "The rate of update n is learning-rate / (1 + decay * n)")
+      ->check(CLI::NonNegativeNumber)
+      ->capture_default_str();
+  app.add_option("--seed", seed, "Of all random numbers: the same seed gives the same run")
+      ->check(CLI::NonNegativeNumber)
+      ->capture_default_str();
+  app.add_option("--threads", thread_count, "Processors to use; the results do not depend on it")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
+  app.add_option("--limit", limit, "Use only so many training images")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
+  app.add_option(
+      "--checkpoint", checkpoint,
+      "File that keeps the weights and the state of training, written after every epoch and on Ctrl-C");
   app.add_flag("--resume", resume, "Go on from the checkpoint as if the run had never stopped");
   app.add_option("--history", history_path, "File for the figures of every epoch (.json or .csv)");
-  app.add_option("--predict", what, "Do not train: read a test image by its number, or a 28 x 28 picture file");
+  app.add_option("--predict", what,
+                 "Do not train: read a test image by its number, or a 28 x 28 picture file");
   CLI11_PARSE(app, argc, argv);
 
   try {

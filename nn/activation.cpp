@@ -6,11 +6,16 @@ namespace rill::nn {
 
 std::string_view name(Activation activation) {
   switch (activation) {
-    case Activation::linear: return "linear";
-    case Activation::tanh: return "tanh";
-    case Activation::relu: return "relu";
-    case Activation::sigmoid: return "sigmoid";
-    case Activation::hard_sigmoid: return "hard_sigmoid";
+    case Activation::linear:
+      return "linear";
+    case Activation::tanh:
+      return "tanh";
+    case Activation::relu:
+      return "relu";
+    case Activation::sigmoid:
+      return "sigmoid";
+    case Activation::hard_sigmoid:
+      return "hard_sigmoid";
   }
   return "unknown";
 }

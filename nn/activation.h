@@ -8,7 +8,7 @@
 namespace rill::nn {
 
 enum class Activation : std::uint8_t {
-  linear,        ///< x
+  linear,  ///< x
   tanh,
   relu,          ///< max(x, 0)
   sigmoid,       ///< 1 / (1 + exp(-x))

@@ -42,11 +42,16 @@ struct HardSigmoid {
 template <class F>
 auto with(Activation activation, F f) {
   switch (activation) {
-    case Activation::tanh: return f(Tanh{});
-    case Activation::relu: return f(Relu{});
-    case Activation::sigmoid: return f(Sigmoid{});
-    case Activation::hard_sigmoid: return f(HardSigmoid{});
-    case Activation::linear: break;
+    case Activation::tanh:
+      return f(Tanh{});
+    case Activation::relu:
+      return f(Relu{});
+    case Activation::sigmoid:
+      return f(Sigmoid{});
+    case Activation::hard_sigmoid:
+      return f(HardSigmoid{});
+    case Activation::linear:
+      break;
   }
   return f(Linear{});
 }

@@ -12,7 +12,8 @@ namespace {
 thread_local std::optional<bool> mode;
 
 void check(double rate) {
-  if (!(rate >= 0 && rate < 1)) throw ValueError(fmt::format("Dropout: a rate of {}; expected one in [0, 1)", rate));
+  if (!(rate >= 0 && rate < 1))
+    throw ValueError(fmt::format("Dropout: a rate of {}; expected one in [0, 1)", rate));
 }
 
 }  // namespace

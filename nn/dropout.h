@@ -7,8 +7,9 @@
 
 namespace rill::nn {
 
-/// Says, for as long as it is in scope and on this thread, whether dropout acts. Without one it acts while a tape
-/// records. TrainingMode on(true) gives Monte Carlo dropout without a tape; TrainingMode off(false) freezes it under one.
+/// Says, for as long as it is in scope and on this thread, whether dropout acts. Without one it acts while a
+/// tape records. TrainingMode on(true) gives Monte Carlo dropout without a tape; TrainingMode off(false)
+/// freezes it under one.
 class TrainingMode {
  public:
   explicit TrainingMode(bool training);
@@ -23,8 +24,8 @@ class TrainingMode {
 /// Whether dropout acts now.
 bool is_training();
 
-/// x with each element set to 0 with probability `rate`, and the others divided by 1 - rate, when dropout acts; else x
-/// (Srivastava et al. 2014). Draws from default_generator().
+/// x with each element set to 0 with probability `rate`, and the others divided by 1 - rate, when dropout
+/// acts; else x (Srivastava et al. 2014). Draws from default_generator().
 Tensor dropout(const Tensor& x, double rate);
 
 /// What dropout multiplies by: 0 with probability `rate`, else 1 / (1 - rate).

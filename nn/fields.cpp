@@ -21,7 +21,8 @@ Fields::Fields(std::vector<Field> fields) : fields_(std::move(fields)) {
   std::unordered_set<std::string> names;
   for (const Field& field : fields_) {
     if (field.name().empty() || field.name().find('.') != std::string::npos)
-      throw ValueError(fmt::format("fields: \"{}\" is no name for a field; it may not be empty nor hold a dot", field.name()));
+      throw ValueError(fmt::format(
+          "fields: \"{}\" is no name for a field; it may not be empty nor hold a dot", field.name()));
     if (!names.insert(field.name()).second)
       throw ValueError(fmt::format("fields: two fields are named \"{}\"", field.name()));
   }
@@ -33,7 +34,8 @@ std::vector<NamedParameter> parameters(const Fields& fields) {
   std::unordered_set<const Parameter*> seen;
   for (const auto& [name, parameter] : out)
     if (!seen.insert(parameter).second)
-      throw ValueError(fmt::format("fields: the parameter \"{}\" stands at two places of the model; name it once", name));
+      throw ValueError(
+          fmt::format("fields: the parameter \"{}\" stands at two places of the model; name it once", name));
   return out;
 }
 

@@ -24,7 +24,8 @@ concept Module = requires(M& module) {
   { module.fields() } -> std::same_as<Fields>;
 };
 
-/// A named part of a module: a parameter, a module, an optional one, or a list of modules, whose names are 0, 1, ...
+/// A named part of a module: a parameter, a module, an optional one, or a list of modules, whose names are 0,
+/// 1, ...
 class Field {
  public:
   Field(std::string name, Parameter& parameter) : name_(std::move(name)), parameter_(&parameter) {}
@@ -36,8 +37,8 @@ class Field {
   Field(std::string name, std::vector<T>& parts);
 
   const std::string& name() const { return name_; }
-  const std::string& kind() const { return kind_; }            ///< empty where the module does not say
-  Parameter* parameter() const { return parameter_; }          ///< null for a module
+  const std::string& kind() const { return kind_; }    ///< empty where the module does not say
+  Parameter* parameter() const { return parameter_; }  ///< null for a module
   const std::vector<Field>& children() const { return children_; }
 
  private:
@@ -78,7 +79,10 @@ std::vector<NamedParameter> parameters(M& model) {
 
 template <Module M>
 Field::Field(std::string name, M& module) : name_(std::move(name)), children_(module.fields().list()) {
-  if constexpr (requires { { module.kind() } -> std::convertible_to<std::string>; }) kind_ = module.kind();
+  if constexpr (requires {
+                  { module.kind() } -> std::convertible_to<std::string>;
+                })
+    kind_ = module.kind();
 }
 
 template <class T>

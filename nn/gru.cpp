@@ -21,7 +21,8 @@ GRUCell::GRUCell(std::int64_t in, std::int64_t hidden, const GRUCellOptions& opt
     : input(in, 3 * hidden, {.kernel_initializer = options.kernel_initializer}),
       activation_(options.activation),
       recurrent_activation_(options.recurrent_activation) {
-  if (in < 1 || hidden < 1) throw ValueError(fmt::format("GRU: sizes {} and {}; expected at least 1", in, hidden));
+  if (in < 1 || hidden < 1)
+    throw ValueError(fmt::format("GRU: sizes {} and {}; expected at least 1", in, hidden));
   if (recurrent_activation_ != Activation::sigmoid && recurrent_activation_ != Activation::hard_sigmoid)
     throw ValueError(fmt::format("GRU: {} as recurrent activation; expected sigmoid or hard_sigmoid",
                                  name(recurrent_activation_)));
@@ -58,9 +59,11 @@ GRUCell::State GRUCell::operator()(const Tensor& projected, const State& state, 
 }
 
 GRU::GRU(std::int64_t in, std::int64_t hidden, const GRUOptions& o)
-    : Recurrent<GRUCell>({o.layers, o.bidirectional, o.dropout, o.recurrent_dropout}, [&](std::int64_t layer, bool) {
-        return GRUCell(layer == 0 ? in : hidden * (o.bidirectional ? 2 : 1), hidden,
-                       {o.activation, o.recurrent_activation, o.reset_after, o.kernel_initializer, o.recurrent_initializer});
-      }) {}
+    : Recurrent<GRUCell>({o.layers, o.bidirectional, o.dropout, o.recurrent_dropout},
+                         [&](std::int64_t layer, bool) {
+                           return GRUCell(layer == 0 ? in : hidden * (o.bidirectional ? 2 : 1), hidden,
+                                          {o.activation, o.recurrent_activation, o.reset_after,
+                                           o.kernel_initializer, o.recurrent_initializer});
+                         }) {}
 
 }  // namespace rill::nn

@@ -13,7 +13,8 @@ namespace rill::nn {
 struct GRUCellOptions {
   Activation activation = Activation::tanh;
   Activation recurrent_activation = Activation::sigmoid;  ///< sigmoid or hard_sigmoid
-  /// Whether the reset gate acts on the recurrent product (cuDNN, PyTorch, Keras's default) or on h before it (the paper).
+  /// Whether the reset gate acts on the recurrent product (cuDNN, PyTorch, Keras's default) or on h before it
+  /// (the paper).
   bool reset_after = true;
   Initializer kernel_initializer = {};     ///< glorot_uniform()
   Initializer recurrent_initializer = {};  ///< orthogonal()
@@ -21,10 +22,9 @@ struct GRUCellOptions {
 
 /// Gated recurrent unit (Cho et al. 2014). With s the recurrent activation and a the activation:
 ///
-///   z, r, n = parts of x kernel + bias         u, v, w = parts of h recurrent + recurrent_bias        in this order, as in Keras
-///   z' = s(z + u)    r' = s(r + v)
-///   n' = a(n + r' w)                           or, with the reset before the product, a(n + (r' h) recurrent_n)
-///   h' = z' h + (1 - z') n'
+///   z, r, n = parts of x kernel + bias         u, v, w = parts of h recurrent + recurrent_bias        in
+///   this order, as in Keras z' = s(z + u)    r' = s(r + v) n' = a(n + r' w)                           or,
+///   with the reset before the product, a(n + (r' h) recurrent_n) h' = z' h + (1 - z') n'
 ///
 /// The state is h.
 struct GRUCell {
@@ -37,7 +37,9 @@ struct GRUCell {
   GRUCell(std::int64_t in, std::int64_t hidden, const GRUCellOptions& options = {});
 
   std::int64_t hidden_size() const { return recurrent.shape()[0]; }
-  State operator()(const Tensor& projected, const State& state) const { return (*this)(projected, state, state); }
+  State operator()(const Tensor& projected, const State& state) const {
+    return (*this)(projected, state, state);
+  }
   State operator()(const Tensor& projected, const State& state, const Tensor& h) const;
   Fields fields() { return {{"input", input}, {"recurrent", recurrent}, {"recurrent_bias", recurrent_bias}}; }
   std::string kind() const { return "GRU"; }
@@ -58,7 +60,8 @@ struct GRUOptions {
   Initializer recurrent_initializer = {};
 };
 
-/// Layers of GRU cells. Defaults are Keras's: Glorot uniform kernels, orthogonal recurrent kernels, zero biases.
+/// Layers of GRU cells. Defaults are Keras's: Glorot uniform kernels, orthogonal recurrent kernels, zero
+/// biases.
 class GRU : public Recurrent<GRUCell> {
  public:
   GRU(std::int64_t in, std::int64_t hidden, const GRUOptions& options = {});

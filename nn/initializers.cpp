@@ -40,8 +40,7 @@ double glorot(Fans f) { return 2 / std::max(1.0, f.in + f.out); }
 double he(Fans f) { return 2 / std::max(1.0, f.in); }
 
 Tensor orthogonal_matrix(const Shape& shape, double gain) {
-  if (shape.size() < 2)
-    throw ShapeError(fmt::format("orthogonal: shape {} is no matrix", to_string(shape)));
+  if (shape.size() < 2) throw ShapeError(fmt::format("orthogonal: shape {} is no matrix", to_string(shape)));
   const std::int64_t columns = shape.back();
   const std::int64_t rows = columns == 0 ? 0 : count(shape) / columns;
   const std::int64_t tall = std::max(rows, columns), narrow = std::min(rows, columns);
@@ -55,8 +54,8 @@ Tensor orthogonal_matrix(const Shape& shape, double gain) {
     if (qr.matrixQR()(j, j) < 0) q.col(j) *= -1;
   if (rows < columns) q = q.transpose().eval();
   std::vector<float> values(static_cast<std::size_t>(rows * columns));
-  Eigen::Map<Eigen::Matrix<float, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>>(values.data(), rows, columns) =
-      (gain * q).cast<float>();
+  Eigen::Map<Eigen::Matrix<float, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>>(
+      values.data(), rows, columns) = (gain * q).cast<float>();
   return Tensor::from(values, shape);
 }
 
@@ -75,7 +74,8 @@ Initializer identity(double gain) {
   return [gain](const Shape& shape) {
     if (shape.size() != 2 || (shape[0] > 0 && shape[1] % shape[0] != 0))
       throw ShapeError(fmt::format("identity: shape {} is not made of square blocks", to_string(shape)));
-    const std::vector<Tensor> blocks(static_cast<std::size_t>(shape[0] == 0 ? 1 : shape[1] / shape[0]), eye(shape[0]) * gain);
+    const std::vector<Tensor> blocks(static_cast<std::size_t>(shape[0] == 0 ? 1 : shape[1] / shape[0]),
+                                     eye(shape[0]) * gain);
     return concat(blocks, 1);
   };
 }
@@ -91,7 +91,8 @@ Initializer normal_initializer(double mean, double deviation) {
 }
 
 Initializer chrono(double longest) {
-  if (!(longest > 2)) throw ValueError(fmt::format("chrono: dependencies of up to {} steps; expected more than 2", longest));
+  if (!(longest > 2))
+    throw ValueError(fmt::format("chrono: dependencies of up to {} steps; expected more than 2", longest));
   return [longest](const Shape& shape) { return log(uniform(shape, 1, longest - 1)); };
 }
 

@@ -7,14 +7,15 @@
 
 namespace rill::nn {
 
-LayerNorm::LayerNorm(std::int64_t size, double epsilon_) : gain(ones({size})), bias(zeros({size})), epsilon(epsilon_) {
+LayerNorm::LayerNorm(std::int64_t size, double epsilon_)
+    : gain(ones({size})), bias(zeros({size})), epsilon(epsilon_) {
   if (!(epsilon >= 0)) throw ValueError(fmt::format("LayerNorm: epsilon is {}; expected 0 or more", epsilon));
 }
 
 Tensor LayerNorm::operator()(const Tensor& x) const {
   if (x.rank() == 0 || x.size(-1) != gain.shape()[0])
-    throw ShapeError(fmt::format("LayerNorm: an input of shape {}; expected {} on the last axis", to_string(x.shape()),
-                                 gain.shape()[0]));
+    throw ShapeError(fmt::format("LayerNorm: an input of shape {}; expected {} on the last axis",
+                                 to_string(x.shape()), gain.shape()[0]));
   const Tensor centred = x - mean(x, -1, {.keepdims = true});
   const Tensor scale = rsqrt(mean(square(centred), -1, {.keepdims = true}) + epsilon);
   return fused([](auto c, auto s, auto g, auto b) { return c * s * g + b; }, centred, scale, gain, bias);

@@ -6,7 +6,8 @@
 
 namespace rill::nn {
 
-/// (x - mean) / sqrt(variance + epsilon) * gain + bias, over the last axis, whose size is given (Ba et al. 2016).
+/// (x - mean) / sqrt(variance + epsilon) * gain + bias, over the last axis, whose size is given (Ba et al.
+/// 2016).
 struct LayerNorm {
   Parameter gain;  ///< [size], ones
   Parameter bias;  ///< [size], zeros

@@ -8,15 +8,18 @@
 namespace rill::nn {
 
 Linear::Linear(std::int64_t in, std::int64_t out, const LinearOptions& options) {
-  if (in < 0 || out < 0) throw ValueError(fmt::format("Linear: sizes {} and {}; expected none below 0", in, out));
-  kernel = Parameter(options.kernel_initializer ? options.kernel_initializer({in, out}) : glorot_uniform()({in, out}));
-  if (options.bias) bias = Parameter(options.bias_initializer ? options.bias_initializer({out}) : zeros({out}));
+  if (in < 0 || out < 0)
+    throw ValueError(fmt::format("Linear: sizes {} and {}; expected none below 0", in, out));
+  kernel = Parameter(options.kernel_initializer ? options.kernel_initializer({in, out})
+                                                : glorot_uniform()({in, out}));
+  if (options.bias)
+    bias = Parameter(options.bias_initializer ? options.bias_initializer({out}) : zeros({out}));
 }
 
 Tensor Linear::operator()(const Tensor& x) const {
   if (x.rank() == 0 || x.size(-1) != kernel.shape()[0])
-    throw ShapeError(fmt::format("Linear: an input of shape {}; expected {} on the last axis", to_string(x.shape()),
-                                 kernel.shape()[0]));
+    throw ShapeError(fmt::format("Linear: an input of shape {}; expected {} on the last axis",
+                                 to_string(x.shape()), kernel.shape()[0]));
   return bias ? matmul_add(x, kernel, *bias) : matmul(x, kernel);
 }
 

@@ -19,37 +19,44 @@ void check_labels(const Tensor& scores, const Tensor& labels, const char* loss) 
                                  to_string(scores.shape()), to_string(labels.shape())));
 }
 
-void check_range(const Tensor& labels, std::int64_t classes, const std::optional<std::int64_t>& ignored, const char* loss) {
+void check_range(const Tensor& labels, std::int64_t classes, const std::optional<std::int64_t>& ignored,
+                 const char* loss) {
   const auto values = labels.to_vector<std::int64_t>();
   for (std::size_t i = 0; i < values.size(); ++i)
     if ((values[i] < 0 || values[i] >= classes) && values[i] != ignored)
-      throw ValueError(fmt::format("{}: label {} at place {} is out of range for {} classes", loss, values[i], i, classes));
+      throw ValueError(fmt::format("{}: label {} at place {} is out of range for {} classes", loss, values[i],
+                                   i, classes));
 }
 
 void check_same_shape(const Tensor& predictions, const Tensor& targets, const char* loss) {
   if (!(predictions.shape() == targets.shape()))
-    throw ShapeError(fmt::format("{}: predictions {} and targets {} differ in shape", loss, to_string(predictions.shape()),
-                                 to_string(targets.shape())));
+    throw ShapeError(fmt::format("{}: predictions {} and targets {} differ in shape", loss,
+                                 to_string(predictions.shape()), to_string(targets.shape())));
 }
 
 }  // namespace
 
-Tensor CrossEntropy::operator()(const Tensor& logits, const Tensor& labels, const CrossEntropyOptions& options) const {
+Tensor CrossEntropy::operator()(const Tensor& logits, const Tensor& labels,
+                                const CrossEntropyOptions& options) const {
   constexpr const char* loss = "cross_entropy";
   check_labels(logits, labels, loss);
   const std::int64_t classes = logits.size(-1);
   check_range(labels, classes, options.ignored_index, loss);
   if (!(options.label_smoothing >= 0 && options.label_smoothing < 1))
-    throw ValueError(fmt::format("{}: a label smoothing of {}; expected one in [0, 1)", loss, options.label_smoothing));
+    throw ValueError(
+        fmt::format("{}: a label smoothing of {}; expected one in [0, 1)", loss, options.label_smoothing));
   const Tensor weights = options.class_weights;
   if (weights.defined() && !(weights.shape() == Shape{classes}))
-    throw ShapeError(fmt::format("{}: class weights {}; expected [{}]", loss, to_string(weights.shape()), classes));
+    throw ShapeError(
+        fmt::format("{}: class weights {}; expected [{}]", loss, to_string(weights.shape()), classes));
 
-  // The share of each class in the target of each example, with the example's weight; it depends on nothing that is learnt.
+  // The share of each class in the target of each example, with the example's weight; it depends on nothing
+  // that is learnt.
   Tensor target, total;
   {
     const PauseRecording pause;
-    const Tensor counts = options.ignored_index ? not_equal(labels, *options.ignored_index) : ones_like(labels);
+    const Tensor counts =
+        options.ignored_index ? not_equal(labels, *options.ignored_index) : ones_like(labels);
     target = one_hot(labels * counts, classes, logits.dtype()) * unsqueeze(cast(counts, logits.dtype()), -1);
     const Tensor hard = weights.defined() ? target * weights : target;
     total = sum(hard);
@@ -57,7 +64,8 @@ Tensor CrossEntropy::operator()(const Tensor& logits, const Tensor& labels, cons
     target = hard * (1 - options.label_smoothing);
     if (options.label_smoothing > 0) {
       const Tensor even = weights.defined() ? weights : ones({classes}, logits.dtype());
-      target = target + unsqueeze(cast(counts, logits.dtype()), -1) * even * (options.label_smoothing / static_cast<double>(classes));
+      target = target + unsqueeze(cast(counts, logits.dtype()), -1) * even *
+                            (options.label_smoothing / static_cast<double>(classes));
     }
   }
   return neg(sum(log_softmax(logits, -1) * target)) / total;

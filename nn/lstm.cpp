@@ -51,9 +51,9 @@ LSTMCell::State with_norm(const Tensor& z, const Tensor& c, const std::optional<
       i = i + select(weights, 0, 0) * c;
       f = f + select(weights, 0, 1) * c;
     }
-    const Tensor next = fused([s, a](auto in, auto forget, auto candidate, auto c_before) {
-      return s(forget) * c_before + s(in) * a(candidate);
-    }, i, f, g, c);
+    const Tensor next = fused([s, a](auto in, auto forget, auto candidate,
+                                     auto c_before) { return s(forget) * c_before + s(in) * a(candidate); },
+                              i, f, g, c);
     if (peephole) o = o + select(Tensor(*peephole), 0, 2) * next;
     const Tensor h = fused([s, a](auto out, auto normed) { return s(out) * a(normed); }, o, norm(next));
     return {h, next};
@@ -68,8 +68,8 @@ LSTMCell::LSTMCell(std::int64_t in, std::int64_t hidden, const LSTMCellOptions& 
       activation_(options.activation),
       recurrent_activation_(options.recurrent_activation) {
   if (in < 1 || hidden < 1 || options.projection < 0)
-    throw ValueError(fmt::format("LSTM: sizes {} and {}, projection {}; expected sizes of at least 1", in, hidden,
-                                 options.projection));
+    throw ValueError(fmt::format("LSTM: sizes {} and {}, projection {}; expected sizes of at least 1", in,
+                                 hidden, options.projection));
   if (recurrent_activation_ != Activation::sigmoid && recurrent_activation_ != Activation::hard_sigmoid)
     throw ValueError(fmt::format("LSTM: {} as recurrent activation; expected sigmoid or hard_sigmoid",
                                  name(recurrent_activation_)));
@@ -77,7 +77,8 @@ LSTMCell::LSTMCell(std::int64_t in, std::int64_t hidden, const LSTMCellOptions& 
   const Initializer make = options.recurrent_initializer ? options.recurrent_initializer : orthogonal();
   recurrent = Parameter(make({output, 4 * hidden}));
   const auto bias = input.bias->mutable_value().mutable_span<float>();
-  for (std::int64_t k = hidden; k < 2 * hidden; ++k) bias[static_cast<std::size_t>(k)] = static_cast<float>(options.forget_bias);
+  for (std::int64_t k = hidden; k < 2 * hidden; ++k)
+    bias[static_cast<std::size_t>(k)] = static_cast<float>(options.forget_bias);
   if (options.peephole) peephole = Parameter(zeros({3, hidden}));
   if (options.layer_norm) {
     input_norm.emplace(4 * hidden);
@@ -88,7 +89,8 @@ LSTMCell::LSTMCell(std::int64_t in, std::int64_t hidden, const LSTMCellOptions& 
 }
 
 LSTMCell::State LSTMCell::initial_state(std::int64_t batch, DType dtype) const {
-  return {zeros({batch, projection ? projection->shape()[1] : hidden_}, dtype), zeros({batch, hidden_}, dtype)};
+  return {zeros({batch, projection ? projection->shape()[1] : hidden_}, dtype),
+          zeros({batch, hidden_}, dtype)};
 }
 
 LSTMCell::State LSTMCell::operator()(const Tensor& projected, const State& state, const Tensor& h) const {
@@ -118,11 +120,12 @@ Fields LSTMCell::fields() {
 }
 
 LSTM::LSTM(std::int64_t in, std::int64_t hidden, const LSTMOptions& o)
-    : Recurrent<LSTMCell>({o.layers, o.bidirectional, o.dropout, o.recurrent_dropout}, [&](std::int64_t layer, bool) {
-        const std::int64_t below = (o.projection ? o.projection : hidden) * (o.bidirectional ? 2 : 1);
-        return LSTMCell(layer == 0 ? in : below, hidden,
-                        {o.activation, o.recurrent_activation, o.forget_bias, o.peephole, o.layer_norm, o.projection,
-                         o.kernel_initializer, o.recurrent_initializer});
-      }) {}
+    : Recurrent<LSTMCell>(
+          {o.layers, o.bidirectional, o.dropout, o.recurrent_dropout}, [&](std::int64_t layer, bool) {
+            const std::int64_t below = (o.projection ? o.projection : hidden) * (o.bidirectional ? 2 : 1);
+            return LSTMCell(layer == 0 ? in : below, hidden,
+                            {o.activation, o.recurrent_activation, o.forget_bias, o.peephole, o.layer_norm,
+                             o.projection, o.kernel_initializer, o.recurrent_initializer});
+          }) {}
 
 }  // namespace rill::nn

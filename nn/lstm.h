@@ -13,18 +13,18 @@
 namespace rill::nn {
 
 struct LSTMCellOptions {
-  Activation activation = Activation::tanh;               ///< of the candidate and of the cell state on its way out
+  Activation activation = Activation::tanh;  ///< of the candidate and of the cell state on its way out
   Activation recurrent_activation = Activation::sigmoid;  ///< of the gates: sigmoid or hard_sigmoid
   double forget_bias = 1;                                 ///< Gers et al. 2000, Jozefowicz et al. 2015
-  bool peephole = false;    ///< the gates see the cell state (Gers and Schmidhuber 2000)
-  bool layer_norm = false;  ///< of both products and of the cell state on its way out (Ba et al. 2016)
-  std::int64_t projection = 0;            ///< when not 0, h is projected to this size (Sak et al. 2014)
+  bool peephole = false;        ///< the gates see the cell state (Gers and Schmidhuber 2000)
+  bool layer_norm = false;      ///< of both products and of the cell state on its way out (Ba et al. 2016)
+  std::int64_t projection = 0;  ///< when not 0, h is projected to this size (Sak et al. 2014)
   Initializer kernel_initializer = {};     ///< glorot_uniform()
   Initializer recurrent_initializer = {};  ///< orthogonal()
 };
 
-/// Long short-term memory (Hochreiter and Schmidhuber 1997; with forget gates, Gers et al. 2000). With s the recurrent
-/// activation and a the activation:
+/// Long short-term memory (Hochreiter and Schmidhuber 1997; with forget gates, Gers et al. 2000). With s the
+/// recurrent activation and a the activation:
 ///
 ///   i, f, g, o = parts of x kernel + bias + h recurrent      in this order, as in Keras
 ///   c' = s(f) c + s(i) a(g)
@@ -34,18 +34,20 @@ struct LSTMCellOptions {
 struct LSTMCell {
   using State = std::array<Tensor, 2>;
 
-  Linear input;                            ///< kernel [in, 4 hidden], bias [4 hidden]
-  Parameter recurrent;                     ///< [hidden or projection, 4 hidden]
-  std::optional<Parameter> peephole;       ///< [3, hidden]: p_i, p_f, p_o
+  Linear input;                       ///< kernel [in, 4 hidden], bias [4 hidden]
+  Parameter recurrent;                ///< [hidden or projection, 4 hidden]
+  std::optional<Parameter> peephole;  ///< [3, hidden]: p_i, p_f, p_o
   std::optional<LayerNorm> input_norm, recurrent_norm, cell_norm;
-  std::optional<Parameter> projection;     ///< [hidden, projection]
+  std::optional<Parameter> projection;  ///< [hidden, projection]
 
   /// Throws ValueError for sizes below 1 and for a recurrent activation that is no gate.
   LSTMCell(std::int64_t in, std::int64_t hidden, const LSTMCellOptions& options = {});
 
   std::int64_t hidden_size() const { return hidden_; }
   State initial_state(std::int64_t batch, DType dtype) const;
-  State operator()(const Tensor& projected, const State& state) const { return (*this)(projected, state, state[0]); }
+  State operator()(const Tensor& projected, const State& state) const {
+    return (*this)(projected, state, state[0]);
+  }
   State operator()(const Tensor& projected, const State& state, const Tensor& h) const;
   Fields fields();
   std::string kind() const { return "LSTM"; }
@@ -70,8 +72,8 @@ struct LSTMOptions {
   Initializer recurrent_initializer = {};
 };
 
-/// Layers of LSTM cells. Defaults are Keras's: Glorot uniform kernels, orthogonal recurrent kernels, zero biases but 1 for the
-/// forget gate.
+/// Layers of LSTM cells. Defaults are Keras's: Glorot uniform kernels, orthogonal recurrent kernels, zero
+/// biases but 1 for the forget gate.
 class LSTM : public Recurrent<LSTMCell> {
  public:
   LSTM(std::int64_t in, std::int64_t hidden, const LSTMOptions& options = {});

@@ -12,7 +12,8 @@ namespace {
 
 std::string with_commas(std::int64_t n) {
   std::string digits = std::to_string(n);
-  for (auto i = static_cast<std::int64_t>(digits.size()) - 3; i > 0; i -= 3) digits.insert(static_cast<std::size_t>(i), ",");
+  for (auto i = static_cast<std::int64_t>(digits.size()) - 3; i > 0; i -= 3)
+    digits.insert(static_cast<std::size_t>(i), ",");
   return digits;
 }
 
@@ -31,7 +32,8 @@ void describe(const Field& field, const std::string& prefix, std::vector<Line>& 
   Line line{field.kind().empty() ? name : fmt::format("{} ({})", name, field.kind()), "", 0};
   for (const auto& [part, parameter] : parameters(Fields({field}))) {
     const std::string own = part.substr(std::min(part.size(), field.name().size() + 1));
-    line.shapes += fmt::format("{}{} {}", line.shapes.empty() ? "" : ", ", own, to_string(parameter->shape()));
+    line.shapes +=
+        fmt::format("{}{} {}", line.shapes.empty() ? "" : ", ", own, to_string(parameter->shape()));
     line.count += parameter->count();
   }
   lines.push_back(std::move(line));
@@ -56,9 +58,11 @@ std::string summary(const Fields& fields) {
     counts = std::max(counts, with_commas(line.count).size());
   }
   const std::size_t width = names + shapes + counts + 4;
-  std::string out = fmt::format("{:<{}}  {:<{}}  {:>{}}\n{:=<{}}\n", "Layer (kind)", names, "Parameters", shapes, "Param #", counts, "", width);
+  std::string out = fmt::format("{:<{}}  {:<{}}  {:>{}}\n{:=<{}}\n", "Layer (kind)", names, "Parameters",
+                                shapes, "Param #", counts, "", width);
   for (const Line& line : lines)
-    out += fmt::format("{:<{}}  {:<{}}  {:>{}}\n", line.name, names, line.shapes, shapes, with_commas(line.count), counts);
+    out += fmt::format("{:<{}}  {:<{}}  {:>{}}\n", line.name, names, line.shapes, shapes,
+                       with_commas(line.count), counts);
   const std::int64_t total = count_parameters(fields), trainable = count_parameters(fields, true);
   out += fmt::format("{:=<{}}\nTotal params: {}\nTrainable params: {}\nNon-trainable params: {}\n", "", width,
                      with_commas(total), with_commas(trainable), with_commas(total - trainable));
@@ -68,11 +72,13 @@ std::string summary(const Fields& fields) {
 bool equal(const Fields& a, const Fields& b) {
   const auto left = parameters(a), right = parameters(b);
   return std::equal(left.begin(), left.end(), right.begin(), right.end(), [](const auto& x, const auto& y) {
-    if (x.name != y.name || x.parameter->dtype() != y.parameter->dtype() || !(x.parameter->shape() == y.parameter->shape()))
+    if (x.name != y.name || x.parameter->dtype() != y.parameter->dtype() ||
+        !(x.parameter->shape() == y.parameter->shape()))
       return false;
     const Tensor p = kernels::contiguous(x.parameter->value()), q = kernels::contiguous(y.parameter->value());
     const auto bytes = static_cast<std::size_t>(p.count()) * size_of(p.dtype());
-    return bytes == 0 || std::memcmp(rill::detail::TensorAccess::data<std::byte>(p), rill::detail::TensorAccess::data<std::byte>(q), bytes) == 0;
+    return bytes == 0 || std::memcmp(rill::detail::TensorAccess::data<std::byte>(p),
+                                     rill::detail::TensorAccess::data<std::byte>(q), bytes) == 0;
   });
 }
 

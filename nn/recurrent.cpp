@@ -22,7 +22,8 @@ class Lengths {
     const auto values = lengths.to_vector<std::int64_t>();
     for (std::size_t i = 0; i < values.size(); ++i) {
       if (values[i] < 0 || values[i] > time)
-        throw ValueError(fmt::format("Recurrent: length {} at place {} does not lie in [0, {}]", values[i], i, time));
+        throw ValueError(
+            fmt::format("Recurrent: length {} at place {} does not lie in [0, {}]", values[i], i, time));
       shortest_ = std::min(shortest_, values[i]);
     }
     if (shortest_ < time) within_ = arange(time) < unsqueeze(lengths, 1);
@@ -46,7 +47,8 @@ Pass run_direction(const CellReference& cell, const Tensor& x, std::vector<Tenso
   const std::vector<Tensor> inputs = unbind(cell.input(x), 0);
   const auto steps = static_cast<std::int64_t>(inputs.size());
   Tensor mask;
-  if (recurrent_dropout > 0 && is_training()) mask = dropout_mask(state[0].shape(), recurrent_dropout, state[0].dtype());
+  if (recurrent_dropout > 0 && is_training())
+    mask = dropout_mask(state[0].shape(), recurrent_dropout, state[0].dtype());
   Pass pass;
   pass.outputs.resize(inputs.size());
   for (std::int64_t i = 0; i < steps; ++i) {
@@ -69,26 +71,33 @@ Pass run_direction(const CellReference& cell, const Tensor& x, std::vector<Tenso
 void check_state(const std::vector<Tensor>& given, const std::vector<Tensor>& expected, std::size_t place) {
   for (std::size_t k = 0; k < expected.size(); ++k)
     if (!(given[k].shape() == expected[k].shape()))
-      throw ShapeError(fmt::format("Recurrent: part {} of initial state {} has shape {}; expected {}", k, place,
-                                   to_string(given[k].shape()), to_string(expected[k].shape())));
+      throw ShapeError(fmt::format("Recurrent: part {} of initial state {} has shape {}; expected {}", k,
+                                   place, to_string(given[k].shape()), to_string(expected[k].shape())));
 }
 
 }  // namespace
 
 void check(const RecurrentOptions& options) {
-  if (options.layers < 1) throw ValueError(fmt::format("Recurrent: {} layers; expected at least 1", options.layers));
+  if (options.layers < 1)
+    throw ValueError(fmt::format("Recurrent: {} layers; expected at least 1", options.layers));
   for (double rate : {options.dropout, options.recurrent_dropout})
-    if (!(rate >= 0 && rate < 1)) throw ValueError(fmt::format("Recurrent: a dropout rate of {}; expected one in [0, 1)", rate));
+    if (!(rate >= 0 && rate < 1))
+      throw ValueError(fmt::format("Recurrent: a dropout rate of {}; expected one in [0, 1)", rate));
 }
 
-Tensor zero_state(std::int64_t batch, std::int64_t hidden, DType dtype) { return zeros({batch, hidden}, dtype); }
+Tensor zero_state(std::int64_t batch, std::int64_t hidden, DType dtype) {
+  return zeros({batch, hidden}, dtype);
+}
 
-UntypedResult run_recurrent(const std::vector<CellReference>& cells, const RecurrentOptions& options, const Tensor& x,
-                            const std::vector<std::vector<Tensor>>& initial, const Tensor& lengths) {
+UntypedResult run_recurrent(const std::vector<CellReference>& cells, const RecurrentOptions& options,
+                            const Tensor& x, const std::vector<std::vector<Tensor>>& initial,
+                            const Tensor& lengths) {
   if (x.rank() != 3)
-    throw ShapeError(fmt::format("Recurrent: an input of shape {}; expected [batch, time, features]", to_string(x.shape())));
+    throw ShapeError(fmt::format("Recurrent: an input of shape {}; expected [batch, time, features]",
+                                 to_string(x.shape())));
   const std::int64_t batch = x.size(0), time = x.size(1);
-  if (time == 0) throw ShapeError(fmt::format("Recurrent: the input of shape {} has no time steps", to_string(x.shape())));
+  if (time == 0)
+    throw ShapeError(fmt::format("Recurrent: the input of shape {} has no time steps", to_string(x.shape())));
   if (!initial.empty() && initial.size() != cells.size())
     throw ShapeError(fmt::format("Recurrent: {} initial states for {} cells", initial.size(), cells.size()));
   const Lengths within(lengths, batch, time, x.dtype());

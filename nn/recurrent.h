@@ -12,7 +12,8 @@
 
 namespace rill::nn {
 
-/// The state of a recurrent cell, each tensor [batch, ...]: one tensor, or an std::array of them whose first is the output.
+/// The state of a recurrent cell, each tensor [batch, ...]: one tensor, or an std::array of them whose first
+/// is the output.
 template <class S>
 struct StateTraits {
   static constexpr bool valid = false;
@@ -37,11 +38,13 @@ struct StateTraits<std::array<Tensor, N>> {
 /// What `Recurrent` drives. A cell is a module with
 ///   using State = Tensor;                         or std::array<Tensor, N>
 ///   std::int64_t hidden_size() const;             the last size of every part of the state
-///   input(x)                                      what of a step does not depend on the state, such as a Linear member:
+///   input(x)                                      what of a step does not depend on the state, such as a
+///   Linear member:
 ///                                                 applied to the whole sequence at once
 ///   State operator()(const Tensor& input, const State& state) const;   one step
-/// and, where zeros of [batch, hidden_size] are not the first state, State initial_state(batch, dtype) const; and, where the
-/// recurrent product alone is to see dropout, operator()(input, state, h), in which h is the output that dropout acted on.
+/// and, where zeros of [batch, hidden_size] are not the first state, State initial_state(batch, dtype) const;
+/// and, where the recurrent product alone is to see dropout, operator()(input, state, h), in which h is the
+/// output that dropout acted on.
 template <class C>
 concept Cell = Module<C> && StateTraits<typename C::State>::valid &&
     requires(const C& cell, const Tensor& x, const typename C::State& state) {
@@ -51,10 +54,11 @@ concept Cell = Module<C> && StateTraits<typename C::State>::valid &&
 };
 
 struct RecurrentOptions {
-  std::int64_t layers = 1;       ///< each reads the outputs of the one before
-  bool bidirectional = false;    ///< a second cell reads backwards; outputs are joined on the last axis
-  double dropout = 0;            ///< between layers
-  double recurrent_dropout = 0;  ///< of the state at every step, one mask a sequence (Gal and Ghahramani 2016)
+  std::int64_t layers = 1;     ///< each reads the outputs of the one before
+  bool bidirectional = false;  ///< a second cell reads backwards; outputs are joined on the last axis
+  double dropout = 0;          ///< between layers
+  double recurrent_dropout =
+      0;  ///< of the state at every step, one mask a sequence (Gal and Ghahramani 2016)
 };
 
 /// What a call of a recurrent layer may be given beside the sequence.
@@ -62,16 +66,18 @@ template <class State>
 struct RecurrentCall {
   /// One state for each layer and direction, as a result holds them; empty for the cells' first states.
   std::vector<State> initial = {};
-  /// int64 [batch], each from 0 to the time of the sequence: how many steps of each row count. Beyond them the state stays as it
-  /// is and outputs are zeros.
+  /// int64 [batch], each from 0 to the time of the sequence: how many steps of each row count. Beyond them
+  /// the state stays as it is and outputs are zeros.
   Tensor lengths = {};
 };
 
 template <class State>
 struct RecurrentResult {
-  Tensor outputs;            ///< of the last layer, [batch, time, directions * hidden]
-  Tensor last;               ///< of the last layer after each row's last step (its first, backwards), [batch, directions * hidden]
-  std::vector<State> state;  ///< final, of each layer and in it each direction: layer 0 forward, layer 0 backward, ...
+  Tensor outputs;  ///< of the last layer, [batch, time, directions * hidden]
+  Tensor last;  ///< of the last layer after each row's last step (its first, backwards), [batch, directions *
+                ///< hidden]
+  std::vector<State>
+      state;  ///< final, of each layer and in it each direction: layer 0 forward, layer 0 backward, ...
 };
 
 namespace detail {
@@ -89,52 +95,58 @@ struct UntypedResult {
 };
 
 void check(const RecurrentOptions& options);
-UntypedResult run_recurrent(const std::vector<CellReference>& cells, const RecurrentOptions& options, const Tensor& x,
-                            const std::vector<std::vector<Tensor>>& initial, const Tensor& lengths);
+UntypedResult run_recurrent(const std::vector<CellReference>& cells, const RecurrentOptions& options,
+                            const Tensor& x, const std::vector<std::vector<Tensor>>& initial,
+                            const Tensor& lengths);
 Tensor zero_state(std::int64_t batch, std::int64_t hidden, DType dtype);
 
 template <Cell C>
 CellReference refer_to(const C& cell) {
   using Traits = StateTraits<typename C::State>;
-  return {[&cell](const Tensor& x) -> Tensor { return cell.input(x); },
-          [&cell](const Tensor& input, const std::vector<Tensor>& parts, [[maybe_unused]] const Tensor& dropped) {
-            typename C::State state = Traits::unpack(parts);
-            if constexpr (requires { cell(input, state, dropped); }) {
-              return Traits::pack(cell(input, state, dropped));
-            } else {
-              if constexpr (std::same_as<typename C::State, Tensor>)
-                state = dropped;
-              else
-                state[0] = dropped;
-              return Traits::pack(cell(input, state));
-            }
-          },
-          [&cell](std::int64_t batch, DType dtype) {
-            if constexpr (requires { cell.initial_state(batch, dtype); }) {
-              return Traits::pack(cell.initial_state(batch, dtype));
-            } else {
-              const Tensor zeros = zero_state(batch, cell.hidden_size(), dtype);
-              std::size_t parts = 1;
-              if constexpr (!std::same_as<typename C::State, Tensor>) parts = std::tuple_size_v<typename C::State>;
-              return std::vector<Tensor>(parts, zeros);
-            }
-          }};
+  return {
+      [&cell](const Tensor& x) -> Tensor { return cell.input(x); },
+      [&cell](const Tensor& input, const std::vector<Tensor>& parts, [[maybe_unused]] const Tensor& dropped) {
+        typename C::State state = Traits::unpack(parts);
+        if constexpr (requires { cell(input, state, dropped); }) {
+          return Traits::pack(cell(input, state, dropped));
+        } else {
+          if constexpr (std::same_as<typename C::State, Tensor>)
+            state = dropped;
+          else
+            state[0] = dropped;
+          return Traits::pack(cell(input, state));
+        }
+      },
+      [&cell](std::int64_t batch, DType dtype) {
+        if constexpr (requires { cell.initial_state(batch, dtype); }) {
+          return Traits::pack(cell.initial_state(batch, dtype));
+        } else {
+          const Tensor zeros = zero_state(batch, cell.hidden_size(), dtype);
+          std::size_t parts = 1;
+          if constexpr (!std::same_as<typename C::State, Tensor>)
+            parts = std::tuple_size_v<typename C::State>;
+          return std::vector<Tensor>(parts, zeros);
+        }
+      }};
 }
 
 }  // namespace detail
 
-/// Drives a cell along sequences [batch, time, features]: several layers, both directions, rows of unequal lengths, dropout, the
-/// state in and out. The part of a step that does not depend on the state is one matrix product for all steps.
+/// Drives a cell along sequences [batch, time, features]: several layers, both directions, rows of unequal
+/// lengths, dropout, the state in and out. The part of a step that does not depend on the state is one matrix
+/// product for all steps.
 template <class C>
 class Recurrent {
-  static_assert(Cell<C>, "nn::Recurrent: this type is no cell; see nn::Cell in rill/nn/recurrent.h for what one has");
+  static_assert(Cell<C>,
+                "nn::Recurrent: this type is no cell; see nn::Cell in rill/nn/recurrent.h for what one has");
 
  public:
   using State = typename C::State;
 
   /// One cell, one direction.
   explicit Recurrent(C cell) : cells_{std::move(cell)} {}
-  /// `make(layer, backwards)` makes the cells: the first layer reads the sequence, the others the outputs below them.
+  /// `make(layer, backwards)` makes the cells: the first layer reads the sequence, the others the outputs
+  /// below them.
   Recurrent(const RecurrentOptions& options, const std::function<C(std::int64_t layer, bool backwards)>& make)
       : options_(options) {
     detail::check(options);
@@ -143,7 +155,8 @@ class Recurrent {
         cells_.push_back(make(layer, direction == 1));
   }
 
-  /// x [batch, time, features]. Throws ShapeError for another rank, no time steps, lengths or states that do not fit.
+  /// x [batch, time, features]. Throws ShapeError for another rank, no time steps, lengths or states that do
+  /// not fit.
   RecurrentResult<State> operator()(const Tensor& x, const RecurrentCall<State>& call = {}) const {
     std::vector<detail::CellReference> cells;
     for (const C& cell : cells_) cells.push_back(detail::refer_to(cell));

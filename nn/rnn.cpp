@@ -8,7 +8,8 @@ namespace rill::nn {
 
 RNNCell::RNNCell(std::int64_t in, std::int64_t hidden, const RNNCellOptions& options)
     : input(in, hidden, {.kernel_initializer = options.kernel_initializer}), activation_(options.activation) {
-  if (in < 1 || hidden < 1) throw ValueError(fmt::format("RNN: sizes {} and {}; expected at least 1", in, hidden));
+  if (in < 1 || hidden < 1)
+    throw ValueError(fmt::format("RNN: sizes {} and {}; expected at least 1", in, hidden));
   const Initializer make = options.recurrent_initializer ? options.recurrent_initializer : orthogonal();
   recurrent = Parameter(make({hidden, hidden}));
 }
@@ -18,9 +19,10 @@ RNNCell::State RNNCell::operator()(const Tensor& projected, const State& h) cons
 }
 
 RNN::RNN(std::int64_t in, std::int64_t hidden, const RNNOptions& o)
-    : Recurrent<RNNCell>({o.layers, o.bidirectional, o.dropout, o.recurrent_dropout}, [&](std::int64_t layer, bool) {
-        return RNNCell(layer == 0 ? in : hidden * (o.bidirectional ? 2 : 1), hidden,
-                       {o.activation, o.kernel_initializer, o.recurrent_initializer});
-      }) {}
+    : Recurrent<RNNCell>({o.layers, o.bidirectional, o.dropout, o.recurrent_dropout},
+                         [&](std::int64_t layer, bool) {
+                           return RNNCell(layer == 0 ? in : hidden * (o.bidirectional ? 2 : 1), hidden,
+                                          {o.activation, o.kernel_initializer, o.recurrent_initializer});
+                         }) {}
 
 }  // namespace rill::nn

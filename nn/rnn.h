@@ -11,8 +11,9 @@ namespace rill::nn {
 
 struct RNNCellOptions {
   Activation activation = Activation::tanh;
-  Initializer kernel_initializer = {};     ///< glorot_uniform()
-  Initializer recurrent_initializer = {};  ///< orthogonal(); identity() with relu makes an IRNN (Le et al. 2015)
+  Initializer kernel_initializer = {};  ///< glorot_uniform()
+  Initializer recurrent_initializer =
+      {};  ///< orthogonal(); identity() with relu makes an IRNN (Le et al. 2015)
 };
 
 /// h' = a(x kernel + bias + h recurrent) (Elman 1990). The state is h.
@@ -43,7 +44,8 @@ struct RNNOptions {
   Initializer recurrent_initializer = {};
 };
 
-/// Layers of plain recurrent cells. Defaults are Keras's: Glorot uniform kernels, orthogonal recurrent kernels, zero biases.
+/// Layers of plain recurrent cells. Defaults are Keras's: Glorot uniform kernels, orthogonal recurrent
+/// kernels, zero biases.
 class RNN : public Recurrent<RNNCell> {
  public:
   RNN(std::int64_t in, std::int64_t hidden, const RNNOptions& options = {});

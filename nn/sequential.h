@@ -18,8 +18,9 @@ Tensor as_tensor(const RecurrentResult<State>& result) {
 }
 }  // namespace detail
 
-/// Layers one after another: each is called with what the one before returned, of a recurrent layer its outputs. A layer is a
-/// module, or a function from tensor to tensor. Modules are named by their place: "0", "1", ...
+/// Layers one after another: each is called with what the one before returned, of a recurrent layer its
+/// outputs. A layer is a module, or a function from tensor to tensor. Modules are named by their place: "0",
+/// "1", ...
 template <class... Layers>
 class Sequential {
  public:
@@ -38,7 +39,8 @@ class Sequential {
     std::vector<Field> out;
     std::size_t place = 0;
     const auto add = [&](auto& layer) {
-      if constexpr (Module<std::remove_reference_t<decltype(layer)>>) out.emplace_back(std::to_string(place), layer);
+      if constexpr (Module<std::remove_reference_t<decltype(layer)>>)
+        out.emplace_back(std::to_string(place), layer);
       ++place;
     };
     std::apply([&](auto&... layer) { (add(layer), ...); }, layers_);

@@ -20,7 +20,8 @@ std::int64_t common_size(const Rows& rows) {
   const std::size_t size = rows.size() == 0 ? 0 : rows.begin()->size();
   for (const auto& row : rows)
     if (row.size() != size)
-      throw ShapeError(fmt::format("tensor: the rows are ragged: one has {} entries, another {}", size, row.size()));
+      throw ShapeError(
+          fmt::format("tensor: the rows are ragged: one has {} entries, another {}", size, row.size()));
   return static_cast<std::int64_t>(size);
 }
 
@@ -63,7 +64,8 @@ Tensor tensor(std::initializer_list<std::initializer_list<double>> values, DType
   return from_doubles(flat, {static_cast<std::int64_t>(values.size()), columns}, dtype);
 }
 
-Tensor tensor(std::initializer_list<std::initializer_list<std::initializer_list<double>>> values, DType dtype) {
+Tensor tensor(std::initializer_list<std::initializer_list<std::initializer_list<double>>> values,
+              DType dtype) {
   const std::int64_t rows = common_size(values);
   const std::int64_t columns = values.size() == 0 ? 0 : common_size(*values.begin());
   std::vector<double> flat;

@@ -52,8 +52,8 @@ Shape broadcast_shapes(const Shape& a, const Shape& b, const char* operation) {
     const std::int64_t m = i <= a.size() ? a[a.size() - i] : 1;
     const std::int64_t n = i <= b.size() ? b[b.size() - i] : 1;
     if (m != n && m != 1 && n != 1)
-      throw ShapeError(fmt::format("{}: shapes {} and {} do not broadcast: sizes {} and {} differ on axis {}", operation,
-                                   to_string(a), to_string(b), m, n, -i));
+      throw ShapeError(fmt::format("{}: shapes {} and {} do not broadcast: sizes {} and {} differ on axis {}",
+                                   operation, to_string(a), to_string(b), m, n, -i));
     out[rank - i] = m == 1 ? n : m;
   }
   return out;
@@ -62,7 +62,8 @@ Shape broadcast_shapes(const Shape& a, const Shape& b, const char* operation) {
 int normalize_axis(std::int64_t axis, int rank, const char* operation) {
   const std::int64_t from_front = axis < 0 ? axis + rank : axis;
   if (from_front < 0 || from_front >= rank)
-    throw ShapeError(fmt::format("{}: axis {} is out of range for a tensor of rank {}", operation, axis, rank));
+    throw ShapeError(
+        fmt::format("{}: axis {} is out of range for a tensor of rank {}", operation, axis, rank));
   return static_cast<int>(from_front);
 }
 

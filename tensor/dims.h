@@ -98,7 +98,8 @@ Dims row_major_strides(const Shape& shape);
 /// The shape that two shapes broadcast to by NumPy's rule. Throws ShapeError, naming `operation`.
 Shape broadcast_shapes(const Shape& a, const Shape& b, const char* operation);
 
-/// An axis counted from the front: -1 is the last. Throws ShapeError, naming `operation`, when it is out of range.
+/// An axis counted from the front: -1 is the last. Throws ShapeError, naming `operation`, when it is out of
+/// range.
 int normalize_axis(std::int64_t axis, int rank, const char* operation);
 
 /// The same for several axes, each at most once; in rising order. No axes at all means all of them.

@@ -5,7 +5,8 @@
 
 namespace rill {
 
-/// What every exception of Rill derives from. The message names the operation, what it was given and what it expected.
+/// What every exception of Rill derives from. The message names the operation, what it was given and what it
+/// expected.
 class Error : public std::runtime_error {
  public:
   using std::runtime_error::runtime_error;

@@ -33,8 +33,8 @@ struct Condition {
   friend Condition operator||(Condition a, Condition b) { return {a.bits || b.bits}; }
 };
 
-/// As many elements as one instruction works on. Elementwise kernels are written on packets, and a lambda given to
-/// `fused` is called with them in its first reading, so that both compute the same to the last bit.
+/// As many elements as one instruction works on. Elementwise kernels are written on packets, and a lambda
+/// given to `fused` is called with them in its first reading, so that both use the same functions.
 template <class T, class A = Architecture>
 struct Packet {
   using Batch = xsimd::batch<T, A>;
@@ -45,8 +45,7 @@ struct Packet {
   Packet() = default;
   Packet(Batch batch) : v(batch) {}
   template <class N>
-    requires std::integral<N> || std::floating_point<N>
-  Packet(N number) : v(static_cast<T>(number)) {}
+  requires std::integral<N> || std::floating_point<N> Packet(N number) : v(static_cast<T>(number)) {}
 
   static Packet load(const T* p) { return Batch::load_unaligned(p); }
   void store(T* p) const { v.store_unaligned(p); }
@@ -138,8 +137,8 @@ struct Packet<std::int64_t> {
 
   Packet() = default;
   template <class N>
-    requires std::integral<N> || std::floating_point<N>
-  Packet(N number) : v(static_cast<std::int64_t>(number)) {}
+  requires std::integral<N> || std::floating_point<N> Packet(N number)
+      : v(static_cast<std::int64_t>(number)) {}
 
   static Packet load(const std::int64_t* p) { return *p; }
   void store(std::int64_t* p) const { *p = v; }

@@ -6,9 +6,9 @@
 
 namespace rill {
 
-/// Philox 4x32-10 (Salmon et al. 2011, "Parallel random numbers: as easy as 1, 2, 3"): four 32-bit numbers from a
-/// counter and a key, for as many blocks at once as the compiler puts side by side. result[j][i] is number j of block
-/// first + i.
+/// Philox 4x32-10 (Salmon et al. 2011, "Parallel random numbers: as easy as 1, 2, 3"): four 32-bit numbers
+/// from a counter and a key, for as many blocks at once as the compiler puts side by side. result[j][i] is
+/// number j of block first + i.
 template <std::size_t Blocks>
 std::array<std::array<std::uint32_t, Blocks>, 4> philox(std::uint64_t first, std::uint64_t key) {
   std::array<std::array<std::uint32_t, Blocks>, 4> c{};

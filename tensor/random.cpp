@@ -85,7 +85,8 @@ Tensor draw(Generator::State& state, const Shape& shape, F fill_group) {
   const Generator::State from = state;
   detail::parallel_for(groups, 128, [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t g = begin; g < end; ++g) {
-      const Words words = philox<blocks_in_group>(from.block + static_cast<std::uint64_t>(g * blocks_in_group), from.seed);
+      const Words words =
+          philox<blocks_in_group>(from.block + static_cast<std::uint64_t>(g * blocks_in_group), from.seed);
       if ((g + 1) * size <= n) {
         fill_group(words, data + g * size);
       } else {
@@ -120,7 +121,8 @@ Tensor Generator::uniform(const Shape& shape, double low, double high, DType dty
 }
 
 Tensor Generator::normal(const Shape& shape, double mean, double deviation, DType dtype) {
-  if (!(deviation >= 0)) throw ValueError(fmt::format("normal: a deviation of {}; expected 0 or more", deviation));
+  if (!(deviation >= 0))
+    throw ValueError(fmt::format("normal: a deviation of {}; expected 0 or more", deviation));
   return by_dtype(dtype, "normal", [&](auto type) {
     using T = decltype(type);
     return draw<T>(state_, shape, Normal<T>{static_cast<T>(mean), static_cast<T>(deviation)});
@@ -132,7 +134,8 @@ Tensor Generator::bernoulli(const Shape& shape, double probability, DType dtype)
     throw ValueError(fmt::format("bernoulli: a probability of {}; expected one in [0, 1]", probability));
   return by_dtype(dtype, "bernoulli", [&](auto type) {
     using T = decltype(type);
-    return draw<T>(state_, shape, Bernoulli<T>{static_cast<std::uint64_t>(std::llround(probability * 0x1p32))});
+    return draw<T>(state_, shape,
+                   Bernoulli<T>{static_cast<std::uint64_t>(std::llround(probability * 0x1p32))});
   });
 }
 

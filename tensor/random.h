@@ -6,8 +6,9 @@
 
 namespace rill {
 
-/// A stream of random numbers: Philox 4x32-10 (Salmon et al. 2011), whose i-th block is a function of a key and i
-/// alone. So the same seed gives the same numbers on any number of threads, and two integers are the whole state.
+/// A stream of random numbers: Philox 4x32-10 (Salmon et al. 2011), whose i-th block is a function of a key
+/// and i alone. So the same seed gives the same numbers on any number of threads, and two integers are the
+/// whole state.
 class Generator {
  public:
   struct State {
@@ -34,7 +35,8 @@ class Generator {
   State state_;
 };
 
-/// The generator of this thread, which everything draws from that is given no other: dropout, initialisers, shuffling.
+/// The generator of this thread, which everything draws from that is given no other: dropout, initialisers,
+/// shuffling.
 Generator& default_generator();
 
 /// Starts this thread's generator anew.

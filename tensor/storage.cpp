@@ -14,8 +14,8 @@
 namespace rill {
 namespace {
 
-// Blocks come in sizes of 2^k and 3 * 2^(k-1) bytes, so a request wastes at most a third. Freed blocks wait in a list of
-// their size. Each thread keeps small blocks for itself, so that tiny tensors cost no lock.
+// Blocks come in sizes of 2^k and 3 * 2^(k-1) bytes, so a request wastes at most a third. Freed blocks wait
+// in a list of their size. Each thread keeps small blocks for itself, so that tiny tensors cost no lock.
 constexpr std::size_t smallest = 128;
 constexpr std::size_t largest_local = 64 * 1024;
 constexpr std::size_t local_limit = 256;

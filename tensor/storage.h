@@ -24,8 +24,8 @@ namespace detail {
 void* allocate(std::size_t bytes);
 void deallocate(void* data, std::size_t bytes) noexcept;
 
-/// Something computed from a storage's bytes and kept beside them, such as a weight packed for matrix products.
-/// It is dropped when the storage is written to, so it can never be stale.
+/// Something computed from a storage's bytes and kept beside them, such as a weight packed for matrix
+/// products. It is dropped when the storage is written to, so it can never be stale.
 struct Derived {
   virtual ~Derived() = default;
 };
@@ -42,8 +42,8 @@ class Storage {
   std::byte* bytes() noexcept { return reinterpret_cast<std::byte*>(this) + header_size; }
   std::size_t size() const noexcept { return size_; }
 
-  /// The one thing derived from the bytes as they are now, or null. What is set stays owned by the storage. When two
-  /// threads set one at the same moment the first wins, and what `set_derived` returns is it.
+  /// The one thing derived from the bytes as they are now, or null. What is set stays owned by the storage.
+  /// When two threads set one at the same moment the first wins, and what `set_derived` returns is it.
   Derived* derived() const noexcept { return derived_.load(std::memory_order_acquire); }
   Derived* set_derived(Derived* derived) noexcept;
   /// Called before the bytes change.

@@ -31,16 +31,20 @@ bool is_row_major(const Shape& shape, const Dims& strides) {
 
 std::string_view name(DType dtype) {
   switch (dtype) {
-    case DType::float32: return "float32";
-    case DType::float64: return "float64";
-    case DType::int64: return "int64";
+    case DType::float32:
+      return "float32";
+    case DType::float64:
+      return "float64";
+    case DType::int64:
+      return "int64";
   }
   return "unknown";
 }
 
 void Tensor::throw_undefined() {
   throw ValueError(
-      "this tensor holds no value: it was default-constructed or moved from, or it is the gradient with respect to a "
+      "this tensor holds no value: it was default-constructed or moved from, or it is the gradient with "
+      "respect to a "
       "value that the target does not depend on");
 }
 
@@ -50,7 +54,8 @@ void Tensor::destroy() noexcept {
   detail::deallocate(body_, sizeof(TensorBody));
 }
 
-Tensor TensorAccess::make(Storage* storage, std::int64_t offset, const Shape& shape, const Dims& strides, DType dtype) {
+Tensor TensorAccess::make(Storage* storage, std::int64_t offset, const Shape& shape, const Dims& strides,
+                          DType dtype) {
   Tensor t;
   t.body_ = create_body();
   t.body_->storage = storage;
@@ -81,7 +86,8 @@ void TensorAccess::make_writable(Tensor& t) {
 
 Tensor Tensor::empty(const Shape& shape, DType dtype) {
   for (auto size : shape)
-    if (size < 0) throw ShapeError(fmt::format("empty: shape {} has a negative size", rill::to_string(shape)));
+    if (size < 0)
+      throw ShapeError(fmt::format("empty: shape {} has a negative size", rill::to_string(shape)));
   const auto bytes = static_cast<std::size_t>(rill::count(shape)) * size_of(dtype);
   return TensorAccess::make(Storage::create(bytes), 0, shape, row_major_strides(shape), dtype);
 }
@@ -106,17 +112,22 @@ template <Element T>
 Tensor Tensor::from(std::span<const T> values, const Shape& shape) {
   Tensor t = empty(shape, dtype_of<T>());
   if (t.count() != static_cast<std::int64_t>(values.size()))
-    throw ShapeError(fmt::format("from: {} values do not fill shape {}", values.size(), rill::to_string(shape)));
+    throw ShapeError(
+        fmt::format("from: {} values do not fill shape {}", values.size(), rill::to_string(shape)));
   if (!values.empty()) std::memcpy(TensorAccess::raw<T>(t), values.data(), values.size_bytes());
   return t;
 }
 
 double Tensor::item() const {
-  if (count() != 1) throw ShapeError(fmt::format("item: shape {} has not one element", rill::to_string(shape())));
+  if (count() != 1)
+    throw ShapeError(fmt::format("item: shape {} has not one element", rill::to_string(shape())));
   switch (dtype()) {
-    case DType::float32: return *TensorAccess::data<float>(*this);
-    case DType::float64: return *TensorAccess::data<double>(*this);
-    case DType::int64: return static_cast<double>(*TensorAccess::data<std::int64_t>(*this));
+    case DType::float32:
+      return *TensorAccess::data<float>(*this);
+    case DType::float64:
+      return *TensorAccess::data<double>(*this);
+    case DType::int64:
+      return static_cast<double>(*TensorAccess::data<std::int64_t>(*this));
   }
   return 0;
 }
@@ -134,7 +145,8 @@ std::span<const T> Tensor::span() const {
 template <Element T>
 std::span<T> Tensor::mutable_span() {
   if (dtype() != dtype_of<T>())
-    throw DTypeError(fmt::format("mutable_span: the tensor holds {}, not {}", name(dtype()), name(dtype_of<T>())));
+    throw DTypeError(
+        fmt::format("mutable_span: the tensor holds {}, not {}", name(dtype()), name(dtype_of<T>())));
   TensorAccess::make_writable(*this);
   return {TensorAccess::raw<T>(*this), static_cast<std::size_t>(count())};
 }

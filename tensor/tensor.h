@@ -35,9 +35,9 @@ struct TensorBody {
   Shape shape;
   Dims strides;  ///< in elements; 0 repeats an element
   DType dtype = DType::float32;
-  bool weak = false;        ///< a C++ number, which takes the dtype of the tensor it meets
-  bool contiguous = true;   ///< row-major without gaps
-  bool reused = false;      ///< a parameter's value: worth packing for matrix products
+  bool weak = false;       ///< a C++ number, which takes the dtype of the tensor it meets
+  bool contiguous = true;  ///< row-major without gaps
+  bool reused = false;     ///< a parameter's value: worth packing for matrix products
   TapeSlot slot;
 };
 
@@ -47,19 +47,20 @@ struct TensorAccess;
 
 /// An n-dimensional array: an element type, a shape and storage that is shared until it is written to.
 ///
-/// Copying a Tensor copies a pointer. A value never changes under another Tensor that shares its storage: writing
-/// (`mutable_span`) copies first unless this tensor is the only owner. A default-constructed Tensor holds no value;
-/// so does the gradient of a source that the target does not depend on. Operations are free functions in
-/// `rill/autograd/ops.h`. Tensors may be read by several threads at once.
+/// Copying a Tensor copies a pointer. A value never changes under another Tensor that shares its storage:
+/// writing
+/// (`mutable_span`) copies first unless this tensor is the only owner. A default-constructed Tensor holds no
+/// value; so does the gradient of a source that the target does not depend on. Operations are free functions
+/// in `rill/autograd/ops.h`. Tensors may be read by several threads at once.
 class Tensor {
  public:
   /// No value: `defined()` is false and every operation throws ValueError.
   Tensor() = default;
-  /// A scalar that takes the dtype of the tensor it meets in an operation; until then it is a float64 (from a floating
-  /// number) or an int64 (from an integer).
+  /// A scalar that takes the dtype of the tensor it meets in an operation; until then it is a float64 (from a
+  /// floating number) or an int64 (from an integer).
   template <class T>
-    requires std::integral<T> || std::floating_point<T>
-  Tensor(T value) : Tensor(from_number(value)) {}  // NOLINT: a number is a tensor
+  requires std::integral<T> || std::floating_point<T> Tensor(T value)
+      : Tensor(from_number(value)) {}  // NOLINT: a number is a tensor
 
   Tensor(const Tensor& other) noexcept : body_(other.body_) {
     if (body_) body_->references.fetch_add(1, std::memory_order_relaxed);
@@ -103,10 +104,11 @@ class Tensor {
   const Dims& strides() const { return body().strides; }
   bool is_contiguous() const { return body().contiguous; }
 
-  /// The one element of a tensor of one element, of any dtype. Throws ShapeError when there are more or fewer.
+  /// The one element of a tensor of one element, of any dtype. Throws ShapeError when there are more or
+  /// fewer.
   double item() const;
-  /// The elements in row-major order. Throws DTypeError when T is not the dtype, ShapeError when the tensor is not
-  /// contiguous (take `contiguous(x)` first). The span lives as long as the tensor.
+  /// The elements in row-major order. Throws DTypeError when T is not the dtype, ShapeError when the tensor
+  /// is not contiguous (take `contiguous(x)` first). The span lives as long as the tensor.
   template <Element T>
   std::span<const T> span() const;
   /// The same to write to; makes this tensor the contiguous sole owner of its elements first.
@@ -145,13 +147,16 @@ namespace detail {
 /// What kernels and the tape see of a tensor and users do not.
 struct TensorAccess {
   /// A tensor over a storage, taking over one reference to it.
-  static Tensor make(Storage* storage, std::int64_t offset, const Shape& shape, const Dims& strides, DType dtype);
+  static Tensor make(Storage* storage, std::int64_t offset, const Shape& shape, const Dims& strides,
+                     DType dtype);
   /// Another view of the same elements. No bounds are checked.
   static Tensor view(const Tensor& base, std::int64_t offset, const Shape& shape, const Dims& strides);
   static const TensorBody& body(const Tensor& t) { return t.body(); }
   static TensorBody& mutable_body(Tensor& t) { return *t.body_; }
   /// Whether no other Tensor shares the body, so that its slot may be set.
-  static bool sole_handle(const Tensor& t) { return t.body_->references.load(std::memory_order_acquire) == 1; }
+  static bool sole_handle(const Tensor& t) {
+    return t.body_->references.load(std::memory_order_acquire) == 1;
+  }
   static bool sole_owner(const Tensor& t) {
     return t.body_ && t.body_->references.load(std::memory_order_acquire) == 1 && t.body_->storage->unique();
   }

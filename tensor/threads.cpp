@@ -48,8 +48,8 @@ std::uint32_t await_change(const std::atomic<std::uint32_t>& value, std::uint32_
   return now;
 }
 
-/// The parts that one thread starts with. The word holds the job's number above how many parts are left, so that a
-/// thread that wakes late cannot take a part of a later job by mistake.
+/// The parts that one thread starts with. The word holds the job's number above how many parts are left, so
+/// that a thread that wakes late cannot take a part of a later job by mistake.
 struct alignas(64) Share {
   std::atomic<std::uint64_t> word{0};
   std::int64_t end = 0;
@@ -71,7 +71,8 @@ class Pool {
   /// Whether the pool took the job; if not, the caller runs it alone.
   bool run(std::int64_t parts, detail::FunctionRef<void(std::int64_t)> body) {
     if (parts < 2 || count() == 1 || parts > std::numeric_limits<std::int32_t>::max()) return false;
-    if (busy_.load(std::memory_order_relaxed) || busy_.exchange(true, std::memory_order_acquire)) return false;
+    if (busy_.load(std::memory_order_relaxed) || busy_.exchange(true, std::memory_order_acquire))
+      return false;
     if (!launch()) {
       busy_.store(false, std::memory_order_release);
       return false;
@@ -105,7 +106,8 @@ class Pool {
     int count = 0;
     const auto [end, error] = std::from_chars(text.begin(), text.end(), count);
     if (error != std::errc() || end != text.end() || count < 1 || count > most_threads)
-      throw ValueError(fmt::format("RILL_THREADS: '{}' is no number of threads from 1 to {}", text, most_threads));
+      throw ValueError(
+          fmt::format("RILL_THREADS: '{}' is no number of threads from 1 to {}", text, most_threads));
     return count;
   }
 

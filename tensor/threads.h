@@ -7,10 +7,10 @@
 
 namespace rill {
 
-/// The number of threads that kernels use together, the calling one included. The default is the number of processors
-/// that this process may run on, or the environment variable RILL_THREADS. Throws ValueError below 1 and above 1024,
-/// Error when the system gives no more threads. The result of every kernel is the same to the last bit with any number.
-/// Not to be called while a kernel runs.
+/// The number of threads that kernels use together, the calling one included. The default is the number of
+/// processors that this process may run on, or the environment variable RILL_THREADS. Throws ValueError below
+/// 1 and above 1024, Error when the system gives no more threads. The result of every kernel is the same to
+/// the last bit with any number. Not to be called while a kernel runs.
 void set_threads(int count);
 int threads();
 
@@ -19,13 +19,14 @@ namespace detail {
 template <class Signature>
 class FunctionRef;
 
-/// Refers to something callable for the length of a call. Unlike std::function it owns nothing and never allocates.
+/// Refers to something callable for the length of a call. Unlike std::function it owns nothing and never
+/// allocates.
 template <class... Arguments>
 class FunctionRef<void(Arguments...)> {
  public:
   template <class F>
-    requires(!std::is_same_v<std::remove_cvref_t<F>, FunctionRef> && std::is_invocable_v<F&, Arguments...>)
-  FunctionRef(F&& f)  // NOLINT: a lambda is meant to become one where it is passed
+  requires(!std::is_same_v<std::remove_cvref_t<F>, FunctionRef> && std::is_invocable_v<F&, Arguments...>)
+      FunctionRef(F&& f)  // NOLINT: a lambda is meant to become one where it is passed
       : object_(const_cast<void*>(static_cast<const void*>(std::addressof(f)))),
         call_([](void* object, Arguments... arguments) {
           (*static_cast<std::remove_reference_t<F>*>(object))(std::forward<Arguments>(arguments)...);
@@ -37,10 +38,11 @@ class FunctionRef<void(Arguments...)> {
   void (*call_)(void*, Arguments...);
 };
 
-/// Calls body(part) for each part in [0, parts), spread over the pool; returns when all are done. The calling thread
-/// works too, and a thread meets the same parts again in a later call with as many of them, while they are in its cache.
-/// Nested calls, and calls while another thread has the pool, run where they are. Of the exceptions that parts throw,
-/// the one of the lowest part is thrown here. How work is cut into parts must not depend on the number of threads.
+/// Calls body(part) for each part in [0, parts), spread over the pool; returns when all are done. The calling
+/// thread works too, and a thread meets the same parts again in a later call with as many of them, while they
+/// are in its cache. Nested calls, and calls while another thread has the pool, run where they are. Of the
+/// exceptions that parts throw, the one of the lowest part is thrown here. How work is cut into parts must
+/// not depend on the number of threads.
 void parallel_parts(std::int64_t parts, FunctionRef<void(std::int64_t)> body);
 
 /// Calls body(begin, end) over [0, n) in parts of `grain` indices, the last one shorter.

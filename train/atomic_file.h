@@ -5,9 +5,9 @@
 
 namespace rill::train {
 
-/// Replaces the file at `path` by one that holds `content`, so that at every moment the path names either the whole old
-/// file or the whole new one: a file beside it is written, synced and renamed. Throws FileError; the old file is then
-/// as it was.
+/// Replaces the file at `path` by one that holds `content`, so that at every moment the path names either the
+/// whole old file or the whole new one: a file beside it is written, synced and renamed. Throws FileError;
+/// the old file is then as it was.
 void write_atomically(const std::string& path, std::string_view content);
 
 }  // namespace rill::train

@@ -79,7 +79,8 @@ Callback best_checkpoint(std::string path, Monitor monitor) {
 }
 
 Callback periodic_checkpoint(std::string path, std::int64_t epochs) {
-  if (epochs < 1) throw ValueError(fmt::format("periodic_checkpoint: every {} epochs; expected at least 1", epochs));
+  if (epochs < 1)
+    throw ValueError(fmt::format("periodic_checkpoint: every {} epochs; expected at least 1", epochs));
   Callback callback;
   callback.on_epoch = [path = std::move(path), epochs](Training& training) {
     if (training.epoch % epochs != 0) return;

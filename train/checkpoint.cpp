@@ -25,7 +25,8 @@ constexpr const char* format_name = "rill checkpoint";
 constexpr int schema = 1;
 
 std::string checksum(const std::string& content) {
-  return fmt::format("crc32:{:08x}", crc32_z(0, reinterpret_cast<const Bytef*>(content.data()), content.size()));
+  return fmt::format("crc32:{:08x}",
+                     crc32_z(0, reinterpret_cast<const Bytef*>(content.data()), content.size()));
 }
 
 // A figure that may be NaN or infinite, for which JSON has no number.
@@ -111,11 +112,13 @@ Checkpoint to_checkpoint(const Json& content, const std::string& where) {
   checkpoint.totals = to_figures(content.at("totals"));
   checkpoint.options = content.at("options").get<std::map<std::string, std::string>>();
   for (const Json& epoch : content.at("history"))
-    checkpoint.history.epochs.push_back({epoch.at("epoch").get<std::int64_t>(), to_figures(epoch.at("metrics"))});
+    checkpoint.history.epochs.push_back(
+        {epoch.at("epoch").get<std::int64_t>(), to_figures(epoch.at("metrics"))});
   checkpoint.epoch_random = to_generator(content.at("epoch_random"));
   checkpoint.random = to_generator(content.at("random"));
   for (const auto& [name, tensor] : content.at("weights").items())
-    checkpoint.weights.emplace_back(name, tensor_from_json(tensor, fmt::format("{}: weight {}", where, name)));
+    checkpoint.weights.emplace_back(name,
+                                    tensor_from_json(tensor, fmt::format("{}: weight {}", where, name)));
   checkpoint.optimizer = to_optimizer(content.at("optimizer"), where);
   return checkpoint;
 }
@@ -154,7 +157,8 @@ std::string differences(const std::vector<nn::NamedParameter>& parameters,
 void check_weights(const std::vector<nn::NamedParameter>& parameters,
                    const std::vector<std::pair<std::string, Tensor>>& weights, const std::string& where) {
   const std::string problems = differences(parameters, weights);
-  if (!problems.empty()) throw ValueError(fmt::format("{}: the weights do not fit the model:{}", where, problems));
+  if (!problems.empty())
+    throw ValueError(fmt::format("{}: the weights do not fit the model:{}", where, problems));
 }
 
 void set_weights(const std::vector<nn::NamedParameter>& parameters,
@@ -184,14 +188,15 @@ Checkpoint read_checkpoint(const std::string& path) {
     throw FileError(fmt::format("{}: this is no JSON: {}", path, error.what()));
   }
   if (!file.is_object() || file.value("format", Json()) != format_name || !file.contains("content"))
-    throw FileError(fmt::format("{}: this is no checkpoint of Rill: it lacks \"format\": \"{}\"", path, format_name));
+    throw FileError(
+        fmt::format("{}: this is no checkpoint of Rill: it lacks \"format\": \"{}\"", path, format_name));
   if (file.value("schema", Json()) != schema)
-    throw FileError(fmt::format("{}: the checkpoint has schema {}; this version of Rill reads schema {}", path,
-                                file.value("schema", Json()).dump(), schema));
+    throw FileError(fmt::format("{}: the checkpoint has schema {}; this version of Rill reads schema {}",
+                                path, file.value("schema", Json()).dump(), schema));
   const std::string found = checksum(file["content"].dump());
   if (file.value("checksum", Json()) != found)
-    throw FileError(fmt::format("{}: the checkpoint is damaged: its content has checksum {}, not {}", path, found,
-                                file.value("checksum", Json()).dump()));
+    throw FileError(fmt::format("{}: the checkpoint is damaged: its content has checksum {}, not {}", path,
+                                found, file.value("checksum", Json()).dump()));
   try {
     return to_checkpoint(file["content"], path);
   } catch (const Json::exception& error) {

@@ -22,13 +22,15 @@ class Means {
   void add(double loss, const Tensor& predictions, const Tensor& targets) {
     const std::int64_t batch = predictions.size(0);
     totals_[0] += loss * static_cast<double>(batch);
-    for (std::size_t i = 0; i < metrics_->size(); ++i) totals_[i + 1] += (*metrics_)[i].total(predictions, targets);
+    for (std::size_t i = 0; i < metrics_->size(); ++i)
+      totals_[i + 1] += (*metrics_)[i].total(predictions, targets);
     examples_ += batch;
   }
   Figures figures() const {
     Figures out;
     for (std::size_t i = 0; i < totals_.size(); ++i)
-      out.emplace_back(i == 0 ? "loss" : (*metrics_)[i - 1].name, totals_[i] / static_cast<double>(std::max<std::int64_t>(1, examples_)));
+      out.emplace_back(i == 0 ? "loss" : (*metrics_)[i - 1].name,
+                       totals_[i] / static_cast<double>(std::max<std::int64_t>(1, examples_)));
     return out;
   }
   void save_to(Checkpoint& checkpoint) const {
@@ -44,7 +46,8 @@ class Means {
       const auto found = std::find_if(checkpoint.totals.begin(), checkpoint.totals.end(),
                                       [&](const auto& entry) { return entry.first == name; });
       if (found == checkpoint.totals.end())
-        throw ValueError(fmt::format("{}: it was written in the middle of an epoch without the metric \"{}\"", where, name));
+        throw ValueError(fmt::format("{}: it was written in the middle of an epoch without the metric \"{}\"",
+                                     where, name));
       totals_[i] = found->second;
     }
   }
@@ -57,8 +60,10 @@ class Means {
 
 void check(const FitOptions& options) {
   if (!options.loss) throw ValueError("fit: no loss is given");
-  if (options.epochs < 0) throw ValueError(fmt::format("fit: epochs is {}; expected 0 or more", options.epochs));
-  if (options.batch_size < 1) throw ValueError(fmt::format("fit: batch_size is {}; expected at least 1", options.batch_size));
+  if (options.epochs < 0)
+    throw ValueError(fmt::format("fit: epochs is {}; expected 0 or more", options.epochs));
+  if (options.batch_size < 1)
+    throw ValueError(fmt::format("fit: batch_size is {}; expected at least 1", options.batch_size));
 }
 
 }  // namespace
@@ -74,7 +79,8 @@ Figures evaluate(const Forward& forward, const data::Dataset& data, const Evalua
   return means.figures();
 }
 
-History fit(const nn::Fields& model, const Forward& forward, const data::Dataset& training, FitOptions options) {
+History fit(const nn::Fields& model, const Forward& forward, const data::Dataset& training,
+            FitOptions options) {
   check(options);
   const auto parameters = nn::parameters(model);
   Generator& random = default_generator();
@@ -113,18 +119,20 @@ History fit(const nn::Fields& model, const Forward& forward, const data::Dataset
     if (options.progress) fmt::print(options.progress, "{}\n", text);
   };
   Training state{model, options.optimizer, history, epoch, done, {}, false, save, say};
-  const auto call = [&](std::function<void(Training&)> Callback::* function) {
+  const auto call = [&](std::function<void(Training&)> Callback::*function) {
     for (const Callback& callback : options.callbacks)
       if (callback.*function) (callback.*function)(state);
   };
   call(&Callback::on_begin);
 
   while (epoch < options.epochs && !state.stop) {
-    // The order of the examples comes from the random state at the beginning of the epoch, which a resumed run goes
-    // back to for a moment.
+    // The order of the examples comes from the random state at the beginning of the epoch, which a resumed
+    // run goes back to for a moment.
     const Generator::State now = random.state();
-    if (done > 0) random.set_state(epoch_random);
-    else epoch_random = now;
+    if (done > 0)
+      random.set_state(epoch_random);
+    else
+      epoch_random = now;
     const data::Dataset ordered = options.shuffle ? training.shuffled() : training;
     if (done > 0) random.set_state(now);
 
@@ -140,8 +148,9 @@ History fit(const nn::Fields& model, const Forward& forward, const data::Dataset
         const Tensor loss = options.loss(predictions, targets);
         const double value = loss.item();
         if (!std::isfinite(value))
-          throw ValueError(fmt::format("fit: the loss is {} at step {} of epoch {}; a smaller learning rate or clipping may help",
-                                       value, done + 1, epoch + 1));
+          throw ValueError(fmt::format(
+              "fit: the loss is {} at step {} of epoch {}; a smaller learning rate or clipping may help",
+              value, done + 1, epoch + 1));
         options.optimizer.update(parameters, tape.gradient(loss));
         means.add(value, predictions, targets);
       }
@@ -157,8 +166,8 @@ History fit(const nn::Fields& model, const Forward& forward, const data::Dataset
           say(fmt::format("Stopped after step {} of epoch {}.", done, epoch + 1));
         } else {
           save(options.checkpoint);
-          say(fmt::format("Stopped after step {} of epoch {}; go on with --resume, which reads {}", done, epoch + 1,
-                          options.checkpoint));
+          say(fmt::format("Stopped after step {} of epoch {}; go on with --resume, which reads {}", done,
+                          epoch + 1, options.checkpoint));
         }
       }
     }
@@ -179,9 +188,10 @@ History fit(const nn::Fields& model, const Forward& forward, const data::Dataset
     if (!options.checkpoint.empty()) save(options.checkpoint);
     if (interrupt.requested() && epoch < options.epochs) {
       state.stop = true;
-      say(options.checkpoint.empty() ? fmt::format("Stopped after epoch {}.", epoch)
-                                     : fmt::format("Stopped after epoch {}; go on with --resume, which reads {}", epoch,
-                                                   options.checkpoint));
+      say(options.checkpoint.empty()
+              ? fmt::format("Stopped after epoch {}.", epoch)
+              : fmt::format("Stopped after epoch {}; go on with --resume, which reads {}", epoch,
+                            options.checkpoint));
     }
   }
   call(&Callback::on_end);

@@ -22,13 +22,14 @@ using Loss = std::function<Tensor(const Tensor& predictions, const Tensor& targe
 struct Training {
   nn::Fields model;
   optim::Optimizer& optimizer;
-  History& history;         ///< with the epoch that has just ended
-  std::int64_t epoch = 0;   ///< from 1
-  std::int64_t step = 0;    ///< of the epoch, from 1
-  std::vector<std::pair<std::string, double>> figures;  ///< means over the epoch so far: "loss", then the metrics
-  bool stop = false;        ///< set it to end training after this step or epoch
-  std::function<void(const std::string& path)> save;    ///< writes a checkpoint
-  std::function<void(const std::string& text)> say;     ///< prints a line
+  History& history;        ///< with the epoch that has just ended
+  std::int64_t epoch = 0;  ///< from 1
+  std::int64_t step = 0;   ///< of the epoch, from 1
+  std::vector<std::pair<std::string, double>>
+      figures;        ///< means over the epoch so far: "loss", then the metrics
+  bool stop = false;  ///< set it to end training after this step or epoch
+  std::function<void(const std::string& path)> save;  ///< writes a checkpoint
+  std::function<void(const std::string& text)> say;   ///< prints a line
 };
 
 /// Functions that are called during training; those left empty are not.
@@ -64,18 +65,21 @@ struct EvaluateOptions {
 
 namespace detail {
 using Forward = std::function<Tensor(const Tensor&)>;
-History fit(const nn::Fields& model, const Forward& forward, const data::Dataset& training, FitOptions options);
+History fit(const nn::Fields& model, const Forward& forward, const data::Dataset& training,
+            FitOptions options);
 std::vector<std::pair<std::string, double>> evaluate(const Forward& forward, const data::Dataset& data,
                                                      const EvaluateOptions& options);
 }  // namespace detail
 
-/// Trains a model: for each epoch the batches of `training` in random order, then the validation data, if any. Shows
-/// progress as Keras does. Ctrl-C finishes the step, writes the checkpoint if one is asked for, and says how to go on;
-/// `fit` then returns what there is. Throws ValueError for options that make no sense, for a loss that is not finite
-/// (naming epoch and step), and what the model, the loss and the checkpoint throw.
+/// Trains a model: for each epoch the batches of `training` in random order, then the validation data, if
+/// any. Shows progress as Keras does. Ctrl-C finishes the step, writes the checkpoint if one is asked for,
+/// and says how to go on; `fit` then returns what there is. Throws ValueError for options that make no sense,
+/// for a loss that is not finite (naming epoch and step), and what the model, the loss and the checkpoint
+/// throw.
 template <nn::Module M>
 History fit(M& model, const data::Dataset& training, FitOptions options) {
-  return detail::fit(model.fields(), [&](const Tensor& x) { return model(x); }, training, std::move(options));
+  return detail::fit(
+      model.fields(), [&](const Tensor& x) { return model(x); }, training, std::move(options));
 }
 
 /// The mean loss and metrics of a model over a dataset. Nothing is recorded, so dropout does nothing.

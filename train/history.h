@@ -10,8 +10,9 @@ namespace rill::train {
 /// What training measured, epoch by epoch. Holds no times, so that equal runs have equal histories.
 struct History {
   struct Epoch {
-    std::int64_t number = 0;                              ///< from 1
-    std::vector<std::pair<std::string, double>> metrics;  ///< "loss", "accuracy", "val_loss", ... in that order
+    std::int64_t number = 0;  ///< from 1
+    std::vector<std::pair<std::string, double>>
+        metrics;  ///< "loss", "accuracy", "val_loss", ... in that order
     bool operator==(const Epoch&) const = default;
   };
   std::vector<Epoch> epochs;

@@ -2,8 +2,8 @@
 
 namespace rill::train {
 
-/// While one is in scope, Ctrl-C (SIGINT) and SIGTERM set a flag in place of ending the program, so that a step can be
-/// finished and a checkpoint written. A second signal ends the program at once.
+/// While one is in scope, Ctrl-C (SIGINT) and SIGTERM set a flag in place of ending the program, so that a
+/// step can be finished and a checkpoint written. A second signal ends the program at once.
 class Interrupt {
  public:
   Interrupt();

@@ -18,8 +18,8 @@ std::vector<std::int64_t> checked_labels(const Tensor& predictions, const Tensor
   auto values = labels.to_vector<std::int64_t>();
   for (std::size_t i = 0; i < values.size(); ++i)
     if (values[i] < 0 || values[i] >= predictions.size(1))
-      throw ValueError(fmt::format("{}: label {} at place {} is out of range for {} classes", where, values[i], i,
-                                   predictions.size(1)));
+      throw ValueError(fmt::format("{}: label {} at place {} is out of range for {} classes", where,
+                                   values[i], i, predictions.size(1)));
   return values;
 }
 
@@ -57,7 +57,8 @@ Tensor confusion_matrix(const Tensor& predictions, const Tensor& labels) {
   const std::int64_t classes = predictions.size(1);
   Tensor matrix = zeros({classes, classes}, DType::int64);
   auto cells = matrix.mutable_span<std::int64_t>();
-  for (std::size_t i = 0; i < label.size(); ++i) ++cells[static_cast<std::size_t>(label[i] * classes + taken_for[i])];
+  for (std::size_t i = 0; i < label.size(); ++i)
+    ++cells[static_cast<std::size_t>(label[i] * classes + taken_for[i])];
   return matrix;
 }
 

@@ -14,12 +14,12 @@ struct Metric {
   std::function<double(const Tensor& predictions, const Tensor& targets)> total;
 };
 
-/// The share of examples whose largest prediction is that of the label. predictions [batch, classes] (logits or
-/// probabilities), labels int64 [batch].
+/// The share of examples whose largest prediction is that of the label. predictions [batch, classes] (logits
+/// or probabilities), labels int64 [batch].
 extern const Metric accuracy;
 
-/// The share of examples whose label is among the k largest predictions: "top_k_accuracy". Throws ValueError for
-/// k below 1.
+/// The share of examples whose label is among the k largest predictions: "top_k_accuracy". Throws ValueError
+/// for k below 1.
 Metric top_k_accuracy(std::int64_t k);
 
 /// How often each class was taken for each: int64 [classes, classes], rows by label, columns by prediction.

@@ -51,7 +51,8 @@ void Progress::begin_epoch(std::int64_t epoch, std::int64_t steps, std::int64_t 
 std::string Progress::line(std::int64_t done, const Figures& figures, bool finished) const {
   const double elapsed = std::chrono::duration<double>(Clock::now() - begun_).count();
   const double a_step = elapsed / static_cast<double>(std::max<std::int64_t>(1, done - first_));
-  std::string out = fmt::format("{:>{}}/{} {} - ", done, fmt::formatted_size("{}", steps_), steps_, bar(done, steps_));
+  std::string out =
+      fmt::format("{:>{}}/{} {} - ", done, fmt::formatted_size("{}", steps_), steps_, bar(done, steps_));
   out += finished ? duration(elapsed) : "ETA: " + duration(a_step * static_cast<double>(steps_ - done));
   out += " " + step_time(a_step);
   for (const auto& [name, value] : figures) out += fmt::format(" - {}: {:.4f}", name, value);

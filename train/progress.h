@@ -11,8 +11,8 @@ namespace rill::train {
 
 using Figures = std::vector<std::pair<std::string, double>>;
 
-/// The progress of training as Keras shows it: on a terminal a line that is drawn anew, with a bar, the steps done, the
-/// time left and the figures so far; elsewhere one line an epoch.
+/// The progress of training as Keras shows it: on a terminal a line that is drawn anew, with a bar, the steps
+/// done, the time left and the figures so far; elsewhere one line an epoch.
 class Progress {
  public:
   /// Writes to `out`; null writes nothing.

@@ -18,7 +18,8 @@ using Json = nlohmann::ordered_json;
 constexpr std::int64_t largest_readable = 64;
 constexpr std::string_view alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
-static_assert(std::endian::native == std::endian::little, "the bytes of a tensor are written as they are in memory");
+static_assert(std::endian::native == std::endian::little,
+              "the bytes of a tensor are written as they are in memory");
 
 std::string encode_base64(std::span<const std::byte> bytes) {
   std::string out;
@@ -38,7 +39,8 @@ std::optional<std::string> decode_base64(std::string_view text) {
   static const auto values = [] {
     std::array<int, 256> table;
     table.fill(-1);
-    for (std::size_t i = 0; i < alphabet.size(); ++i) table[static_cast<unsigned char>(alphabet[i])] = static_cast<int>(i);
+    for (std::size_t i = 0; i < alphabet.size(); ++i)
+      table[static_cast<unsigned char>(alphabet[i])] = static_cast<int>(i);
     return table;
   }();
   if (text.size() % 4 != 0) return std::nullopt;
@@ -86,7 +88,8 @@ Tensor read_values(const Json& json, const Shape& shape, const std::string& wher
     const Json& list = json.at("values");
     if (!list.is_array()) throw FileError(fmt::format("{}: \"values\" is no list of numbers", where));
     for (const Json& v : list) {
-      if (!v.is_number()) throw FileError(fmt::format("{}: \"values\" holds {}, which is no number", where, v.dump()));
+      if (!v.is_number())
+        throw FileError(fmt::format("{}: \"values\" holds {}, which is no number", where, v.dump()));
       values.push_back(v.get<T>());
     }
   } else {
@@ -101,7 +104,8 @@ Tensor read_values(const Json& json, const Shape& shape, const std::string& wher
     std::memcpy(values.data(), bytes->data(), bytes->size());
   }
   if (static_cast<std::int64_t>(values.size()) != count(shape))
-    throw FileError(fmt::format("{}: {} elements do not fill shape {}", where, values.size(), to_string(shape)));
+    throw FileError(
+        fmt::format("{}: {} elements do not fill shape {}", where, values.size(), to_string(shape)));
   return Tensor::from(values, shape);
 }
 
@@ -112,9 +116,15 @@ Json to_json(const Tensor& tensor) {
   json["dtype"] = name(tensor.dtype());
   json["shape"] = std::vector<std::int64_t>(tensor.shape().begin(), tensor.shape().end());
   switch (tensor.dtype()) {
-    case DType::float32: write_values<float>(json, tensor); break;
-    case DType::float64: write_values<double>(json, tensor); break;
-    case DType::int64: write_values<std::int64_t>(json, tensor); break;
+    case DType::float32:
+      write_values<float>(json, tensor);
+      break;
+    case DType::float64:
+      write_values<double>(json, tensor);
+      break;
+    case DType::int64:
+      write_values<std::int64_t>(json, tensor);
+      break;
   }
   return json;
 }

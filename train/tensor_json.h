@@ -8,8 +8,8 @@
 
 namespace rill::train {
 
-/// {"dtype", "shape", "values"} with the numbers of a small tensor, or with "base64" of the little-endian bytes of a
-/// large one or one that holds NaN or an infinity, which JSON has no numbers for.
+/// {"dtype", "shape", "values"} with the numbers of a small tensor, or with "base64" of the little-endian
+/// bytes of a large one or one that holds NaN or an infinity, which JSON has no numbers for.
 nlohmann::ordered_json to_json(const Tensor& tensor);
 
 /// Every element comes back to the last bit. Throws FileError, whose message begins with `where`.

@@ -12,9 +12,9 @@ namespace rill::fuse {
 using simd::Condition;
 using simd::Packet;
 
-/// A packet with its partial derivatives with respect to the inputs whose bits are set in Mask. A partial that is zero
-/// for every value is not in the type, so it costs nothing. What a lambda given to `fused` is called with in its second
-/// reading.
+/// A packet with its partial derivatives with respect to the inputs whose bits are set in Mask. A partial
+/// that is zero for every value is not in the type, so it costs nothing. What a lambda given to `fused` is
+/// called with in its second reading.
 template <class T, unsigned Mask>
 struct Dual {
   static constexpr std::size_t partials = static_cast<std::size_t>(std::popcount(Mask));
@@ -41,7 +41,7 @@ inline void for_each_input(F f) {
   if constexpr (Mask != 0) {
     constexpr unsigned input = static_cast<unsigned>(std::countr_zero(Mask));
     f(std::integral_constant<unsigned, input>{});
-    for_each_input<Mask & (Mask - 1)>(f);
+    for_each_input<Mask&(Mask - 1)>(f);
   }
 }
 
@@ -56,8 +56,8 @@ inline Dual<T, M> chain(const Dual<T, M>& x, Packet<T> value, Packet<T> derivati
 
 // f(a, b), given its value and how a pair of partials combines; each of the two may be absent.
 template <class T, unsigned A, unsigned B, class Both, class OnlyA, class OnlyB>
-inline Dual<T, A | B> combine(const Dual<T, A>& a, const Dual<T, B>& b, Packet<T> value, Both both, OnlyA only_a,
-                              OnlyB only_b) {
+inline Dual<T, A | B> combine(const Dual<T, A>& a, const Dual<T, B>& b, Packet<T> value, Both both,
+                              OnlyA only_a, OnlyB only_b) {
   Dual<T, A | B> out;
   out.value = value;
   for_each_input<A | B>([&](auto input) {
@@ -75,7 +75,8 @@ inline Dual<T, A | B> combine(const Dual<T, A>& a, const Dual<T, B>& b, Packet<T
 
 // f(a, b), given its value and its derivatives by a and by b.
 template <class T, unsigned A, unsigned B>
-inline Dual<T, A | B> chain(const Dual<T, A>& a, const Dual<T, B>& b, Packet<T> value, Packet<T> by_a, Packet<T> by_b) {
+inline Dual<T, A | B> chain(const Dual<T, A>& a, const Dual<T, B>& b, Packet<T> value, Packet<T> by_a,
+                            Packet<T> by_b) {
   using P = Packet<T>;
   return combine(
       a, b, value, [&](P p, P q) -> P { return xsimd::fma(by_a.v, p.v, (by_b * q).v); },
@@ -85,12 +86,14 @@ inline Dual<T, A | B> chain(const Dual<T, A>& a, const Dual<T, B>& b, Packet<T> 
 template <class T, unsigned A, unsigned B>
 inline auto operator+(const Dual<T, A>& a, const Dual<T, B>& b) {
   using P = Packet<T>;
-  return combine(a, b, a.value + b.value, [](P p, P q) { return p + q; }, [](P p) { return p; }, [](P q) { return q; });
+  return combine(
+      a, b, a.value + b.value, [](P p, P q) { return p + q; }, [](P p) { return p; }, [](P q) { return q; });
 }
 template <class T, unsigned A, unsigned B>
 inline auto operator-(const Dual<T, A>& a, const Dual<T, B>& b) {
   using P = Packet<T>;
-  return combine(a, b, a.value - b.value, [](P p, P q) { return p - q; }, [](P p) { return p; }, [](P q) { return -q; });
+  return combine(
+      a, b, a.value - b.value, [](P p, P q) { return p - q; }, [](P p) { return p; }, [](P q) { return -q; });
 }
 template <class T, unsigned A, unsigned B>
 inline auto operator*(const Dual<T, A>& a, const Dual<T, B>& b) {
@@ -104,19 +107,22 @@ inline auto operator/(const Dual<T, A>& a, const Dual<T, B>& b) {
 }
 template <class T, unsigned A, unsigned B>
 inline auto maximum(const Dual<T, A>& a, const Dual<T, B>& b) {
-  const Packet<T> by_a = where(a.value == b.value, Packet<T>(0.5), where(a.value > b.value, Packet<T>(1), Packet<T>(0)));
+  const Packet<T> by_a =
+      where(a.value == b.value, Packet<T>(0.5), where(a.value > b.value, Packet<T>(1), Packet<T>(0)));
   return chain(a, b, maximum(a.value, b.value), by_a, 1 - by_a);
 }
 template <class T, unsigned A, unsigned B>
 inline auto minimum(const Dual<T, A>& a, const Dual<T, B>& b) {
-  const Packet<T> by_a = where(a.value == b.value, Packet<T>(0.5), where(a.value < b.value, Packet<T>(1), Packet<T>(0)));
+  const Packet<T> by_a =
+      where(a.value == b.value, Packet<T>(0.5), where(a.value < b.value, Packet<T>(1), Packet<T>(0)));
   return chain(a, b, minimum(a.value, b.value), by_a, 1 - by_a);
 }
 template <class T, unsigned A, unsigned B>
 inline auto where(Condition<T> c, const Dual<T, A>& a, const Dual<T, B>& b) {
   using P = Packet<T>;
-  return combine(a, b, where(c, a.value, b.value), [&](P p, P q) { return where(c, p, q); },
-                 [&](P p) { return where(c, p, P(0)); }, [&](P q) { return where(c, P(0), q); });
+  return combine(
+      a, b, where(c, a.value, b.value), [&](P p, P q) { return where(c, p, q); },
+      [&](P p) { return where(c, p, P(0)); }, [&](P q) { return where(c, P(0), q); });
 }
 
 // A number is a dual without partials.
@@ -190,25 +196,17 @@ template <class A, class B>
 concept OneDual = (IsDual<A>::value && (IsDual<B>::value || Number<B>)) || (Number<A> && IsDual<B>::value);
 
 template <class A, class B>
-  requires OneDual<A, B>
-inline auto operator<(const A& a, const B& b) {
-  return value_of(a) < value_of(b);
-}
+requires OneDual<A, B>
+inline auto operator<(const A& a, const B& b) { return value_of(a) < value_of(b); }
 template <class A, class B>
-  requires OneDual<A, B>
-inline auto operator<=(const A& a, const B& b) {
-  return value_of(a) <= value_of(b);
-}
+requires OneDual<A, B>
+inline auto operator<=(const A& a, const B& b) { return value_of(a) <= value_of(b); }
 template <class A, class B>
-  requires OneDual<A, B>
-inline auto operator>(const A& a, const B& b) {
-  return value_of(a) > value_of(b);
-}
+requires OneDual<A, B>
+inline auto operator>(const A& a, const B& b) { return value_of(a) > value_of(b); }
 template <class A, class B>
-  requires OneDual<A, B>
-inline auto operator>=(const A& a, const B& b) {
-  return value_of(a) >= value_of(b);
-}
+requires OneDual<A, B>
+inline auto operator>=(const A& a, const B& b) { return value_of(a) >= value_of(b); }
 
 template <class T, unsigned M>
 inline Dual<T, M> operator-(const Dual<T, M>& x) {

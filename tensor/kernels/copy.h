@@ -13,8 +13,8 @@ Tensor contiguous(const Tensor& x);
 /// x itself where it has that dtype (and is not a weak scalar), else a converted copy. To int64 it truncates
 /// towards zero; a value that int64 cannot hold, NaN included, throws ValueError.
 Tensor cast(const Tensor& x, DType dtype);
-/// Writes `source`, broadcast to the shape of `target`, into the elements that `target` views. Dtypes must agree.
-/// The caller vouches that no other reader of target's storage minds.
+/// Writes `source`, broadcast to the shape of `target`, into the elements that `target` views. Dtypes must
+/// agree. The caller vouches that no other reader of target's storage minds.
 void copy_into(const Tensor& source, const Tensor& target);
 /// The same, adding to what is there.
 void add_into(const Tensor& source, const Tensor& target);

@@ -1,8 +1,8 @@
 #pragma once
 
-// Elementwise kernels. Operands broadcast by NumPy's rule; dtypes must agree, except that a weak scalar (a C++ number)
-// takes the dtype of the other operand. A result whose operands are dense in one common order of axes keeps that order
-// in memory. Errors carry the name of the operation.
+// Elementwise kernels. Operands broadcast by NumPy's rule; dtypes must agree, except that a weak scalar (a
+// C++ number) takes the dtype of the other operand. A result whose operands are dense in one common order of
+// axes keeps that order in memory. Errors carry the name of the operation.
 
 #include "rill/tensor/tensor.h"
 
@@ -11,8 +11,8 @@ namespace rill::kernels {
 Tensor add(const Tensor& a, const Tensor& b);
 Tensor sub(const Tensor& a, const Tensor& b);
 Tensor mul(const Tensor& a, const Tensor& b);
-Tensor div(const Tensor& a, const Tensor& b);  ///< floating dtypes only
-Tensor pow(const Tensor& a, const Tensor& b);  ///< floating dtypes only
+Tensor div(const Tensor& a, const Tensor& b);      ///< floating dtypes only
+Tensor pow(const Tensor& a, const Tensor& b);      ///< floating dtypes only
 Tensor maximum(const Tensor& a, const Tensor& b);  ///< NaN where either is NaN
 Tensor minimum(const Tensor& a, const Tensor& b);
 
@@ -52,7 +52,8 @@ Tensor isfinite(const Tensor& x);  ///< 1 or 0
 /// Whether every element is finite; stops at the first that is not.
 bool all_finite(const Tensor& x);
 
-/// x += y in place where x is the sole owner of its elements, else into a new tensor that x becomes. y broadcasts to x.
+/// x += y in place where x is the sole owner of its elements, else into a new tensor that x becomes. y
+/// broadcasts to x.
 void accumulate(Tensor& x, const Tensor& y);
 
 }  // namespace rill::kernels

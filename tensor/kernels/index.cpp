@@ -17,13 +17,14 @@ namespace {
 // The indices counted from the front, all in [0, size).
 std::vector<std::int64_t> checked(const Tensor& indices, std::int64_t size, int axis, const char* operation) {
   if (indices.dtype() != DType::int64)
-    throw DTypeError(fmt::format("{}: the indices have dtype {}; expected int64", operation, name(indices.dtype())));
+    throw DTypeError(
+        fmt::format("{}: the indices have dtype {}; expected int64", operation, name(indices.dtype())));
   auto values = indices.to_vector<std::int64_t>();
   for (std::size_t i = 0; i < values.size(); ++i) {
     const std::int64_t from_front = values[i] < 0 ? values[i] + size : values[i];
     if (from_front < 0 || from_front >= size)
-      throw ValueError(fmt::format("{}: index {} at place {} is out of range for axis {} of size {}", operation,
-                                   values[i], i, axis, size));
+      throw ValueError(fmt::format("{}: index {} at place {} is out of range for axis {} of size {}",
+                                   operation, values[i], i, axis, size));
     values[i] = from_front;
   }
   return values;
@@ -54,12 +55,14 @@ Shape replaced(const Shape& shape, int axis, const Shape& by) {
 
 void check_axis(const Shape& shape, int axis, const char* operation) {
   if (axis >= shape.size())
-    throw ShapeError(fmt::format("{}: axis {} is out of range for a tensor of rank {}", operation, axis, shape.size()));
+    throw ShapeError(
+        fmt::format("{}: axis {} is out of range for a tensor of rank {}", operation, axis, shape.size()));
 }
 
 void check_same_dtype(const Tensor& a, const Tensor& b, const char* operation) {
   if (a.dtype() != b.dtype())
-    throw DTypeError(fmt::format("{}: {} and {}: the dtypes differ; cast one", operation, name(a.dtype()), name(b.dtype())));
+    throw DTypeError(fmt::format("{}: {} and {}: the dtypes differ; cast one", operation, name(a.dtype()),
+                                 name(b.dtype())));
 }
 
 // Calls f(flat place among the indices, flat place in x) for each index of gather and scatter_add.
@@ -97,8 +100,8 @@ Tensor index_select(const Tensor& x, int axis, const Tensor& indices) {
     const std::int64_t grain = std::max<std::int64_t>(1, 16384 / std::max<std::int64_t>(1, around.inner));
     detail::parallel_for(around.outer * n, grain, [&](std::int64_t begin, std::int64_t end) {
       for (std::int64_t row = begin; row < end; ++row)
-        std::copy_n(a + (row / n * size + index[static_cast<std::size_t>(row % n)]) * around.inner, around.inner,
-                    b + row * around.inner);
+        std::copy_n(a + (row / n * size + index[static_cast<std::size_t>(row % n)]) * around.inner,
+                    around.inner, b + row * around.inner);
     });
   });
   return out;
@@ -135,7 +138,8 @@ Tensor gather(const Tensor& x, int axis, const Tensor& indices) {
     using T = decltype(type);
     const T* a = TensorAccess::data<T>(from);
     T* b = TensorAccess::raw<T>(out);
-    for_each_gathered(x.shape(), axis, indices, "gather", [&](std::size_t i, std::int64_t place) { b[i] = a[place]; });
+    for_each_gathered(x.shape(), axis, indices, "gather",
+                      [&](std::size_t i, std::int64_t place) { b[i] = a[place]; });
   });
   return out;
 }
@@ -144,15 +148,16 @@ Tensor scatter_add(const Tensor& x, int axis, const Tensor& indices, const Tenso
   check_axis(x.shape(), axis, "scatter_add");
   check_same_dtype(x, values, "scatter_add");
   if (!(values.shape() == indices.shape()))
-    throw ShapeError(fmt::format("scatter_add: values of shape {} for indices of shape {}", to_string(values.shape()),
-                                 to_string(indices.shape())));
+    throw ShapeError(fmt::format("scatter_add: values of shape {} for indices of shape {}",
+                                 to_string(values.shape()), to_string(indices.shape())));
   const Tensor from = contiguous(values);
   const Tensor out = copy(x);
   with_type(x.dtype(), [&](auto type) {
     using T = decltype(type);
     const T* a = TensorAccess::data<T>(from);
     T* b = TensorAccess::raw<T>(out);
-    for_each_gathered(x.shape(), axis, indices, "scatter_add", [&](std::size_t i, std::int64_t place) { b[place] += a[i]; });
+    for_each_gathered(x.shape(), axis, indices, "scatter_add",
+                      [&](std::size_t i, std::int64_t place) { b[place] += a[i]; });
   });
   return out;
 }
@@ -166,7 +171,8 @@ Tensor one_hot(const Tensor& indices, std::int64_t classes, DType dtype) {
   with_type(dtype, [&](auto type) {
     using T = decltype(type);
     T* to = TensorAccess::raw<T>(out);
-    for (std::size_t i = 0; i < index.size(); ++i) to[static_cast<std::int64_t>(i) * classes + index[i]] = T(1);
+    for (std::size_t i = 0; i < index.size(); ++i)
+      to[static_cast<std::int64_t>(i) * classes + index[i]] = T(1);
   });
   return out;
 }

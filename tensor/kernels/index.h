@@ -1,7 +1,7 @@
 #pragma once
 
-// Kernels that move elements between places. Indices are int64; a negative index counts from the end; one out of range
-// throws ValueError naming the index, its place and the size.
+// Kernels that move elements between places. Indices are int64; a negative index counts from the end; one out
+// of range throws ValueError naming the index, its place and the size.
 
 #include <vector>
 
@@ -17,9 +17,11 @@ Tensor pad(const Tensor& x, const std::vector<std::pair<std::int64_t, std::int64
 Tensor flip(const Tensor& x, const Dims& axes);
 /// Rows `indices` (any shape) of `axis`: the shape of x with that axis replaced by the shape of indices.
 Tensor index_select(const Tensor& x, int axis, const Tensor& indices);
-/// The adjoint of index_select: zeros of `shape`, to whose rows `indices` of `axis` the rows of `values` are added.
+/// The adjoint of index_select: zeros of `shape`, to whose rows `indices` of `axis` the rows of `values` are
+/// added.
 Tensor index_add(const Shape& shape, int axis, const Tensor& indices, const Tensor& values);
-/// out[i][j] = x[indices[i][j]][j] for axis 0, and so on; indices has x's rank and at most its sizes off the axis.
+/// out[i][j] = x[indices[i][j]][j] for axis 0, and so on; indices has x's rank and at most its sizes off the
+/// axis.
 Tensor gather(const Tensor& x, int axis, const Tensor& indices);
 /// The adjoint of gather: x with values[i][j] added at [indices[i][j]][j], and so on.
 Tensor scatter_add(const Tensor& x, int axis, const Tensor& indices, const Tensor& values);

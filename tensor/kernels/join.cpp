@@ -16,12 +16,13 @@ Tensor concat(const std::vector<Tensor>& parts, int axis) {
   for (std::size_t i = 0; i < parts.size(); ++i) {
     Shape rest = parts[i].shape();
     if (parts[i].dtype() != parts[0].dtype())
-      throw DTypeError(fmt::format("concat: part {} has dtype {}, part 0 {}", i, name(parts[i].dtype()), name(parts[0].dtype())));
+      throw DTypeError(fmt::format("concat: part {} has dtype {}, part 0 {}", i, name(parts[i].dtype()),
+                                   name(parts[0].dtype())));
     const std::int64_t size = rest.size() == shape.size() ? rest[axis] : -1;
     if (size >= 0) rest[axis] = shape[axis];
     if (!(rest == shape))
-      throw ShapeError(fmt::format("concat: part {} has shape {}, part 0 {}; they may differ on axis {} only", i,
-                                   to_string(parts[i].shape()), to_string(parts[0].shape()), axis));
+      throw ShapeError(fmt::format("concat: part {} has shape {}, part 0 {}; they may differ on axis {} only",
+                                   i, to_string(parts[i].shape()), to_string(parts[0].shape()), axis));
     shape[axis] += size;
   }
   const Tensor out = Tensor::empty(shape, parts[0].dtype());
@@ -41,7 +42,8 @@ Tensor stack(const std::vector<Tensor>& parts, int axis) {
       throw ShapeError(fmt::format("stack: part {} has shape {}, part 0 {}", i, to_string(parts[i].shape()),
                                    to_string(parts[0].shape())));
     if (parts[i].dtype() != parts[0].dtype())
-      throw DTypeError(fmt::format("stack: part {} has dtype {}, part 0 {}", i, name(parts[i].dtype()), name(parts[0].dtype())));
+      throw DTypeError(fmt::format("stack: part {} has dtype {}, part 0 {}", i, name(parts[i].dtype()),
+                                   name(parts[0].dtype())));
   }
   Shape shape = parts[0].shape();
   shape.insert(axis, static_cast<std::int64_t>(parts.size()));
@@ -57,12 +59,14 @@ Tensor pad(const Tensor& x, const std::vector<std::pair<std::int64_t, std::int64
   Shape shape = x.shape();
   for (int i = 0; i < x.rank(); ++i) {
     const auto [before, after] = widths[static_cast<std::size_t>(i)];
-    if (before < 0 || after < 0) throw ValueError(fmt::format("pad: widths {{{}, {}}} of axis {} are negative", before, after, i));
+    if (before < 0 || after < 0)
+      throw ValueError(fmt::format("pad: widths {{{}, {}}} of axis {} are negative", before, after, i));
     shape[i] += before + after;
   }
   const Tensor out = full(shape, value, x.dtype());
   Tensor inside = out;
-  for (int i = 0; i < x.rank(); ++i) inside = window(inside, i, widths[static_cast<std::size_t>(i)].first, x.shape()[i]);
+  for (int i = 0; i < x.rank(); ++i)
+    inside = window(inside, i, widths[static_cast<std::size_t>(i)].first, x.shape()[i]);
   copy_into(x, inside);
   return out;
 }

@@ -51,7 +51,8 @@ struct Max {
   }
   template <class T>
   static T identity() {
-    return std::numeric_limits<T>::has_infinity ? -std::numeric_limits<T>::infinity() : std::numeric_limits<T>::min();
+    return std::numeric_limits<T>::has_infinity ? -std::numeric_limits<T>::infinity()
+                                                : std::numeric_limits<T>::min();
   }
 };
 struct Min {
@@ -62,7 +63,8 @@ struct Min {
   }
   template <class T>
   static T identity() {
-    return std::numeric_limits<T>::has_infinity ? std::numeric_limits<T>::infinity() : std::numeric_limits<T>::max();
+    return std::numeric_limits<T>::has_infinity ? std::numeric_limits<T>::infinity()
+                                                : std::numeric_limits<T>::max();
   }
 };
 
@@ -74,7 +76,8 @@ T combine_elements(T a, T b) {
   return out[0];
 }
 
-// Blocks of this many elements are combined on their own, and then the blocks: the error of a long sum stays small.
+// Blocks of this many elements are combined on their own, and then the blocks: the error of a long sum stays
+// small.
 constexpr std::int64_t block_size = 1024;
 
 template <class Op, class T>
@@ -108,7 +111,8 @@ T reduce_row(const T* x, std::int64_t n) {
 
 // x [outer, n, inner] -> out [outer, inner], for columns [begin, end) of inner.
 template <class Op, class T>
-void reduce_columns(const T* x, std::int64_t n, std::int64_t inner, std::int64_t begin, std::int64_t end, T* out) {
+void reduce_columns(const T* x, std::int64_t n, std::int64_t inner, std::int64_t begin, std::int64_t end,
+                    T* out) {
   std::fill(out + begin, out + end, Op::template identity<T>());
   constexpr std::int64_t width = Packet<T>::width;
   constexpr std::int64_t rows_in_block = 256;
@@ -139,9 +143,9 @@ void reduce_columns(const T* x, std::int64_t n, std::int64_t inner, std::int64_t
 struct Split {
   Tensor x;  // contiguous
   std::int64_t outer = 1, n = 1, inner = 1;
-  Shape result;      // in the order of x's memory
-  Dims back;         // the permutation to the order of axes that is asked for
-  Shape keepdims;    // the result with sizes of 1
+  Shape result;    // in the order of x's memory
+  Dims back;       // the permutation to the order of axes that is asked for
+  Shape keepdims;  // the result with sizes of 1
 };
 
 Split split(const Tensor& x, const Dims& axes) {
@@ -151,11 +155,14 @@ Split split(const Tensor& x, const Dims& axes) {
   std::stable_sort(order.begin(), order.end(), [&](std::int64_t a, std::int64_t b) {
     return x.strides()[static_cast<int>(a)] > x.strides()[static_cast<int>(b)];
   });
-  const auto reduced = [&](std::int64_t axis) { return std::find(axes.begin(), axes.end(), axis) != axes.end(); };
+  const auto reduced = [&](std::int64_t axis) {
+    return std::find(axes.begin(), axes.end(), axis) != axes.end();
+  };
   // The reduced axes must stand together; where they do not, they go last.
   const auto first = std::find_if(order.begin(), order.end(), reduced);
   const auto end = std::find_if_not(first, order.end(), reduced);
-  if (std::any_of(end, order.end(), reduced)) std::stable_partition(order.begin(), order.end(), std::not_fn(reduced));
+  if (std::any_of(end, order.end(), reduced))
+    std::stable_partition(order.begin(), order.end(), std::not_fn(reduced));
 
   Split s;
   s.x = contiguous(permute(x, order));
@@ -207,7 +214,8 @@ Tensor reduce(const Tensor& x, const Dims& axes, bool keepdims) {
     detail::parallel_for(s.outer * blocks, grain, [&](std::int64_t begin, std::int64_t end) {
       for (std::int64_t unit = begin; unit < end; ++unit) {
         const std::int64_t i = unit / blocks, c = unit % blocks * columns;
-        reduce_columns<Op>(from + i * s.n * s.inner, s.n, s.inner, c, std::min(c + columns, s.inner), to + i * s.inner);
+        reduce_columns<Op>(from + i * s.n * s.inner, s.n, s.inner, c, std::min(c + columns, s.inner),
+                           to + i * s.inner);
       }
     });
   });
@@ -217,7 +225,8 @@ Tensor reduce(const Tensor& x, const Dims& axes, bool keepdims) {
 void check_not_empty(const Tensor& x, const Dims& axes, const char* operation) {
   for (auto axis : axes)
     if (x.shape()[static_cast<int>(axis)] == 0)
-      throw ShapeError(fmt::format("{}: axis {} of shape {} has no elements", operation, axis, to_string(x.shape())));
+      throw ShapeError(
+          fmt::format("{}: axis {} of shape {} has no elements", operation, axis, to_string(x.shape())));
 }
 
 Shape reduced_shape(const Tensor& x, const Dims& axes, bool keepdims) {
@@ -333,7 +342,8 @@ Tensor sum_to(const Tensor& x, const Shape& shape) {
       fits = false;
   }
   if (!fits)
-    throw ShapeError(fmt::format("sum_to: shape {} is not broadcast to {}", to_string(shape), to_string(x.shape())));
+    throw ShapeError(
+        fmt::format("sum_to: shape {} is not broadcast to {}", to_string(shape), to_string(x.shape())));
   return axes.empty() ? reshape(x, shape) : reshape(sum(x, axes, true), shape);
 }
 

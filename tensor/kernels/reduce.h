@@ -1,7 +1,7 @@
 #pragma once
 
-// Reductions. `axes` holds axes counted from the front in rising order (see normalize_axes); keepdims leaves sizes of 1.
-// Float32 sums add up in blocks, so that the error does not grow with the length.
+// Reductions. `axes` holds axes counted from the front in rising order (see normalize_axes); keepdims leaves
+// sizes of 1. Float32 sums add up in blocks, so that the error does not grow with the length.
 
 #include "rill/tensor/tensor.h"
 
@@ -19,8 +19,8 @@ Tensor cumsum(const Tensor& x, int axis);
 Tensor logsumexp(const Tensor& x, const Dims& axes, bool keepdims);
 Tensor softmax(const Tensor& x, int axis);
 Tensor log_softmax(const Tensor& x, int axis);
-/// Sums the axes along which `shape` was broadcast to x's shape, so that the result has `shape`. x itself where they
-/// are equal.
+/// Sums the axes along which `shape` was broadcast to x's shape, so that the result has `shape`. x itself
+/// where they are equal.
 Tensor sum_to(const Tensor& x, const Shape& shape);
 
 }  // namespace rill::kernels

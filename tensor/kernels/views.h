@@ -8,8 +8,8 @@
 
 namespace rill::kernels {
 
-/// Elements start, start + step, ... (excluded: stop) of one axis. `start` lies in [0, size], `step` may be negative;
-/// `length` elements are taken.
+/// Elements start, start + step, ... (excluded: stop) of one axis. `start` lies in [0, size], `step` may be
+/// negative; `length` elements are taken.
 Tensor window(const Tensor& x, int axis, std::int64_t start, std::int64_t length, std::int64_t step = 1);
 /// Axis `order[i]` of x becomes axis i.
 Tensor permute(const Tensor& x, const Dims& order);

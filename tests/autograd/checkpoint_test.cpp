@@ -46,7 +46,9 @@ TEST_CASE("checkpoint recomputes with the same random numbers", "[autograd][chec
     seed(7);
     Tape tape;
     const Tensor x = tape.watch(x0);
-    const auto piece = [](const std::vector<Tensor>& in) { return std::vector<Tensor>{noisy(square(in[0]))}; };
+    const auto piece = [](const std::vector<Tensor>& in) {
+      return std::vector<Tensor>{noisy(square(in[0]))};
+    };
     const Tensor first = dropped ? checkpoint(piece, {x})[0] : piece({x})[0];
     const Tensor second = noisy(first);
     const auto gradient = numbers(tape.gradient(sum(second), x));
@@ -60,7 +62,8 @@ TEST_CASE("checkpoint can be differentiated twice and nested", "[autograd][check
   const Function dropped = [](const Tensor& x) {
     return checkpoint(
         [](const std::vector<Tensor>& in) {
-          const Tensor s = checkpoint([](const std::vector<Tensor>& v) { return std::vector<Tensor>{exp(sin(v[0]))}; }, in)[0];
+          const Tensor s = checkpoint(
+              [](const std::vector<Tensor>& v) { return std::vector<Tensor>{exp(sin(v[0]))}; }, in)[0];
           return std::vector<Tensor>{sum(s * in[0])};
         },
         {x})[0];
@@ -87,6 +90,6 @@ TEST_CASE("what checkpoint recorded is dropped from the tape", "[autograd][check
 
 TEST_CASE("without a tape checkpoint just calls its function", "[autograd][checkpoint]") {
   const Tensor x = random({3});
-  CHECK(numbers(checkpoint([](const std::vector<Tensor>& in) { return std::vector<Tensor>{2 * in[0]}; }, {x})[0]) ==
-        numbers(2 * x));
+  CHECK(numbers(checkpoint([](const std::vector<Tensor>& in) { return std::vector<Tensor>{2 * in[0]}; },
+                           {x})[0]) == numbers(2 * x));
 }

@@ -44,13 +44,15 @@ TEST_CASE("u . (J v) equals v . (J^T u)", "[autograd][transforms]") {
   }
 }
 
-TEST_CASE("the Jacobian has the shape of the result followed by that of the argument", "[autograd][transforms]") {
+TEST_CASE("the Jacobian has the shape of the result followed by that of the argument",
+          "[autograd][transforms]") {
   const Tensor w = random({3, 4});
   const Tensor j = jacobian([&](const Tensor& x) { return matmul(x, w); }, random({2, 3}));
   REQUIRE(j.shape() == Shape{2, 4, 2, 3});
   for (std::int64_t i = 0; i < 2; ++i)
     for (std::int64_t k = 0; k < 2; ++k)
-      CHECK(difference(slice(j, {i, {}, k, {}}), i == k ? transpose(w, 0, 1) : zeros({4, 3}, DType::float64)) == 0);
+      CHECK(difference(slice(j, {i, {}, k, {}}),
+                       i == k ? transpose(w, 0, 1) : zeros({4, 3}, DType::float64)) == 0);
   CHECK(jacobian([](const Tensor& x) { return x; }, zeros({0}, DType::float64)).shape() == Shape{0, 0});
 }
 
