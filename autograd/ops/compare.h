@@ -16,9 +16,10 @@ Tensor operator>=(const Tensor& a, const Tensor& b);
 /// 1 where x is neither infinite nor NaN.
 Tensor isfinite(const Tensor& x);
 
-/// a where the condition is not 0, else b. All three broadcast; the condition may have any dtype. The one that was taken
-/// gets the gradient, the other 0. That 0 times an infinite slope is NaN further up: guard the argument of a function
-/// that is singular where it is not taken, as in where(x > 0, log(where(x > 0, x, 1)), 0).
+/// a where the condition is not 0, else b. All three broadcast; the condition may have any dtype. The one
+/// that was taken gets the gradient, the other 0. That 0 times an infinite slope is NaN further up: guard the
+/// argument of a function that is singular where it is not taken, as in where(x > 0, log(where(x > 0, x, 1)),
+/// 0).
 Tensor where(const Tensor& condition, const Tensor& a, const Tensor& b);
 
 }  // namespace rill

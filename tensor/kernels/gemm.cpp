@@ -8,7 +8,8 @@ namespace {
 constexpr Backend eigen{"Eigen", multiply_with_eigen, multiply_with_eigen, multiply_with_eigen};
 #ifdef RILL_HAS_ONEDNN
 // oneDNN has no float64.
-constexpr std::array available{Backend{"oneDNN", multiply_with_onednn, multiply_with_eigen, multiply_with_onednn}, eigen};
+constexpr std::array available{
+    Backend{"oneDNN", multiply_with_onednn, multiply_with_eigen, multiply_with_onednn}, eigen};
 #else
 constexpr std::array available{eigen};
 #endif

@@ -1,7 +1,8 @@
 #pragma once
 
-// The one seam between matrix products and the libraries that compute them. A backend multiplies two matrices on the
-// calling thread; everything above it (cutting, threads, packing) is Rill's own and the same for all backends.
+// The one seam between matrix products and the libraries that compute them. A backend multiplies two matrices
+// on the calling thread; everything above it (cutting, threads, packing) is Rill's own and the same for all
+// backends.
 
 #include <cstdint>
 #include <span>
@@ -11,7 +12,8 @@
 
 namespace rill::gemm {
 
-/// A matrix as backends read it: dense rows `stride` elements apart, or where it is transposed, dense columns.
+/// A matrix as backends read it: dense rows `stride` elements apart, or where it is transposed, dense
+/// columns.
 template <class T>
 struct Matrix {
   const T* data;
@@ -28,8 +30,8 @@ struct Matrix {
 template <class T>
 using Sum = std::conditional_t<std::is_same_v<T, Bfloat16>, float, T>;
 
-/// c = a x b, or c += a x b where it accumulates; a [m, k], b [k, n], c [m, n] with dense rows. No size is 0, and a stride
-/// is never less than the length of what is dense.
+/// c = a x b, or c += a x b where it accumulates; a [m, k], b [k, n], c [m, n] with dense rows. No size is 0,
+/// and a stride is never less than the length of what is dense.
 template <class T>
 struct Product {
   std::int64_t m, n, k;
@@ -58,6 +60,7 @@ void multiply_with_eigen(const Product<float>& product);
 void multiply_with_eigen(const Product<double>& product);
 void multiply_with_eigen(const Product<Bfloat16>& product);  ///< as float32
 void multiply_with_onednn(const Product<float>& product);
-void multiply_with_onednn(const Product<Bfloat16>& product);  ///< with Eigen where the processor has no bfloat16
+void multiply_with_onednn(
+    const Product<Bfloat16>& product);  ///< with Eigen where the processor has no bfloat16
 
 }  // namespace rill::gemm

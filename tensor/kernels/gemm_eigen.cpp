@@ -11,10 +11,11 @@ namespace rill::gemm {
 namespace {
 
 template <class T, int Order>
-using Map = Eigen::Map<Eigen::Matrix<T, Eigen::Dynamic, Eigen::Dynamic, Order>, Eigen::Unaligned, Eigen::OuterStride<>>;
+using Map = Eigen::Map<Eigen::Matrix<T, Eigen::Dynamic, Eigen::Dynamic, Order>, Eigen::Unaligned,
+                       Eigen::OuterStride<>>;
 template <class T, int Order>
-using ConstMap =
-    Eigen::Map<const Eigen::Matrix<T, Eigen::Dynamic, Eigen::Dynamic, Order>, Eigen::Unaligned, Eigen::OuterStride<>>;
+using ConstMap = Eigen::Map<const Eigen::Matrix<T, Eigen::Dynamic, Eigen::Dynamic, Order>, Eigen::Unaligned,
+                            Eigen::OuterStride<>>;
 
 template <class T, class A, class B>
 void multiply_mapped(const Product<T>& p, const A& a, const B& b) {
@@ -62,8 +63,8 @@ void multiply_with_eigen(const Product<double>& product) { multiply_any(product)
 
 void multiply_with_eigen(const Product<Bfloat16>& p) {
   const Scratch<float> a(p.m * p.k), b(p.k * p.n);
-  multiply_any(Product<float>{p.m, p.n, p.k, widen(p.a, p.m, p.k, a.data()), widen(p.b, p.k, p.n, b.data()), p.c,
-                              p.c_stride, p.accumulate});
+  multiply_any(Product<float>{p.m, p.n, p.k, widen(p.a, p.m, p.k, a.data()), widen(p.b, p.k, p.n, b.data()),
+                              p.c, p.c_stride, p.accumulate});
 }
 
 }  // namespace rill::gemm

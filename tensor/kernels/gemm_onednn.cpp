@@ -8,8 +8,9 @@
 namespace rill::gemm {
 void multiply_with_onednn(const Product<float>& p) {
   const WithoutOpenMP guard;
-  const auto status = dnnl_sgemm(p.a.transposed ? 'T' : 'N', p.b.transposed ? 'T' : 'N', p.m, p.n, p.k, 1.0f, p.a.data,
-                                 p.a.stride, p.b.data, p.b.stride, p.accumulate ? 1.0f : 0.0f, p.c, p.c_stride);
+  const auto status =
+      dnnl_sgemm(p.a.transposed ? 'T' : 'N', p.b.transposed ? 'T' : 'N', p.m, p.n, p.k, 1.0f, p.a.data,
+                 p.a.stride, p.b.data, p.b.stride, p.accumulate ? 1.0f : 0.0f, p.c, p.c_stride);
   if (status != dnnl_success)
     throw Error(fmt::format("matmul: oneDNN refused [{}, {}] x [{}, {}] with status {}", p.m, p.k, p.k, p.n,
                             static_cast<int>(status)));

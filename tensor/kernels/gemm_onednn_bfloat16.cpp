@@ -55,11 +55,11 @@ class Prepared {
                                                     {DNNL_ARG_WEIGHTS, b_.get()},
                                                     {DNNL_ARG_DST, c_.get()},
                                                     {DNNL_ARG_SCRATCHPAD, scratchpad_.get()}}};
-    const auto status = dnnl_primitive_execute(product_.get(), stream_.get(), static_cast<int>(arguments.size()),
-                                               arguments.data());
+    const auto status = dnnl_primitive_execute(product_.get(), stream_.get(),
+                                               static_cast<int>(arguments.size()), arguments.data());
     if (status != dnnl_success)
-      throw Error(fmt::format("matmul: oneDNN refused bfloat16 [{}, {}] x [{}, {}] with status {}", p.m, p.k, p.k, p.n,
-                              static_cast<int>(status)));
+      throw Error(fmt::format("matmul: oneDNN refused bfloat16 [{}, {}] x [{}, {}] with status {}", p.m, p.k,
+                              p.k, p.n, static_cast<int>(status)));
   }
 
  private:
@@ -76,7 +76,8 @@ std::optional<Prepared> prepare(const Key& key) {
   using dnnl::memory;
   const auto matrix = [](memory::dim rows, memory::dim columns, memory::data_type type, memory::dim stride,
                          bool transposed) {
-    return memory::desc({rows, columns}, type, transposed ? memory::dims{1, stride} : memory::dims{stride, 1});
+    return memory::desc({rows, columns}, type,
+                        transposed ? memory::dims{1, stride} : memory::dims{stride, 1});
   };
   const auto [m, n, k, a_stride, b_stride, c_stride] = key.sizes;
   const auto a = matrix(m, k, memory::data_type::bf16, a_stride, key.a_transposed);
@@ -108,7 +109,8 @@ void multiply_with_onednn(const Product<Bfloat16>& p) {
   constexpr std::size_t most_prepared = 1024;
   thread_local std::unordered_map<Key, std::optional<Prepared>, KeyHash> prepared;
   const WithoutOpenMP guard;
-  const Key key{{p.m, p.n, p.k, p.a.stride, p.b.stride, p.c_stride}, p.a.transposed, p.b.transposed, p.accumulate};
+  const Key key{
+      {p.m, p.n, p.k, p.a.stride, p.b.stride, p.c_stride}, p.a.transposed, p.b.transposed, p.accumulate};
   auto found = prepared.find(key);
   if (found == prepared.end()) {
     if (prepared.size() >= most_prepared) prepared.clear();

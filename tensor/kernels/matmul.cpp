@@ -52,13 +52,22 @@ struct Addend {
   }
 };
 
-/// A stack of products of one size, cut into blocks of rows by panels of columns. The cut follows from sizes and layouts
-/// alone, never from the number of threads. Operands are given to the backend as `Element`, which is T or less precise.
+/// A stack of products of one size, cut into blocks of rows by panels of columns. The cut follows from sizes
+/// and layouts alone, never from the number of threads. Operands are given to the backend as `Element`, which
+/// is T or less precise.
 template <class T, class Element>
 class Products {
  public:
   Products(const Operand& a, const Operand& b, const Dims& batch, T* c, Addend<T> addend)
-      : a_(a), b_(b), batch_(batch), c_(c), addend_(addend), m_(a.rows), n_(b.columns), k_(a.columns), panels_(n_) {
+      : a_(a),
+        b_(b),
+        batch_(batch),
+        c_(c),
+        addend_(addend),
+        m_(a.rows),
+        n_(b.columns),
+        k_(a.columns),
+        panels_(n_) {
     if (b.batch.empty()) packed_ = gemm::packed_panels<Element>(b.tensor, b.matrix<T>(), k_, n_);
     gathers_ = !packed_ && (rounds || (!b.transposed && panels_.count > 1 && m_ >= worth_gathering));
     const std::int64_t fewest = gathers_ ? 2 * worth_gathering : 32;
@@ -75,7 +84,8 @@ class Products {
       const std::int64_t units = panels_.count * blocks;
       detail::parallel_parts(products * units, [&](std::int64_t part) {
         const std::int64_t panel = part % units / blocks, row = part % blocks * block_rows_;
-        compute_block({part / units, row, std::min(block_rows_, m_ - row), panels_.begin(panel), panels_.size(panel)});
+        compute_block(
+            {part / units, row, std::min(block_rows_, m_ - row), panels_.begin(panel), panels_.size(panel)});
       });
     } else {
       detail::parallel_for(products, worth_threads / operations, [&](std::int64_t begin, std::int64_t end) {
@@ -196,16 +206,17 @@ Tensor matmul(const Tensor& a, const Tensor& b) { return product(a, b, {}, "matm
 
 Tensor matmul_add(const Tensor& a, const Tensor& b, const Tensor& c) {
   if (a.rank() != 2 || b.rank() != 2)
-    throw ShapeError(fmt::format("matmul_add: {} x {}: expected two matrices", to_string(a.shape()), to_string(b.shape())));
+    throw ShapeError(fmt::format("matmul_add: {} x {}: expected two matrices", to_string(a.shape()),
+                                 to_string(b.shape())));
   const Shape shape{a.shape()[0], b.shape()[1]};
   if (c.rank() > 2 || !(broadcast_shapes(shape, c.shape(), "matmul_add") == shape))
-    throw ShapeError(fmt::format("matmul_add: {} cannot be added to a product of shape {}", to_string(c.shape()),
-                                 to_string(shape)));
+    throw ShapeError(fmt::format("matmul_add: {} cannot be added to a product of shape {}",
+                                 to_string(c.shape()), to_string(shape)));
   Tensor addend = c;
   if (TensorAccess::body(c).weak) addend = cast(c, a.dtype());
   if (addend.dtype() != a.dtype())
-    throw DTypeError(fmt::format("matmul_add: {} {} cannot be added to a {} product; cast one", name(c.dtype()),
-                                 to_string(c.shape()), name(a.dtype())));
+    throw DTypeError(fmt::format("matmul_add: {} {} cannot be added to a {} product; cast one",
+                                 name(c.dtype()), to_string(c.shape()), name(a.dtype())));
   return product(a, b, addend, "matmul_add");
 }
 

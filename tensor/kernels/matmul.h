@@ -7,19 +7,20 @@
 
 namespace rill::kernels {
 
-/// a [..., m, k] x b [..., k, n] -> [..., m, n]; leading axes broadcast. A vector operand counts as a row (left) or a
-/// column (right), whose axis is dropped from the result. Any layout is read in place where rows or columns are dense,
-/// transposed ones too. Where b's storage is a parameter's (`reused`), b is packed once and the packed form is kept
-/// beside its value until that changes. Floating dtypes only. Throws ShapeError, DTypeError.
+/// a [..., m, k] x b [..., k, n] -> [..., m, n]; leading axes broadcast. A vector operand counts as a row
+/// (left) or a column (right), whose axis is dropped from the result. Any layout is read in place where rows
+/// or columns are dense, transposed ones too. Where b's storage is a parameter's (`reused`), b is packed once
+/// and the packed form is kept beside its value until that changes. Floating dtypes only. Throws ShapeError,
+/// DTypeError.
 Tensor matmul(const Tensor& a, const Tensor& b);
 
 /// c + a x b for matrices a [m, k], b [k, n] and c [m, n] or broadcast to it (a bias [n]).
 Tensor matmul_add(const Tensor& a, const Tensor& b, const Tensor& c);
 
-/// The sum over i of transpose(left_i) x right_i: the gradient of a weight that was used several times, in one product.
-/// left_i [rows_i, m], right_i [rows_i, n] -> [m, n]. Operands are read where they are; beside the result it takes half a
-/// megabyte a thread and, where operands have less than 32 rows each or are rounded to bfloat16, at most 16 MiB to gather
-/// the left ones in (or one left operand, if that is larger).
+/// The sum over i of transpose(left_i) x right_i: the gradient of a weight that was used several times, in
+/// one product. left_i [rows_i, m], right_i [rows_i, n] -> [m, n]. Operands are read where they are; beside
+/// the result it takes half a megabyte a thread and, where operands have less than 32 rows each or are
+/// rounded to bfloat16, at most 16 MiB to gather the left ones in (or one left operand, if that is larger).
 Tensor sum_of_products(const std::vector<std::pair<Tensor, Tensor>>& pairs);
 
 /// The name of the backend in use: "oneDNN" or "Eigen". float64 always goes through Eigen.

@@ -13,8 +13,13 @@ using detail::TensorAccess;
 Operand operand(const Tensor& x, Side side) {
   const int axes = std::min(x.rank(), 2);
   const int leading = x.rank() - axes;
-  Operand o{x, Dims(x.shape().begin(), x.shape().begin() + leading),
-            Dims(x.strides().begin(), x.strides().begin() + leading), 1, 1, 0, false};
+  Operand o{x,
+            Dims(x.shape().begin(), x.shape().begin() + leading),
+            Dims(x.strides().begin(), x.strides().begin() + leading),
+            1,
+            1,
+            0,
+            false};
   std::int64_t row_stride = 0, column_stride = 0;
   if (axes == 2 || side == Side::right) {
     o.rows = x.shape()[leading];
@@ -68,8 +73,9 @@ void agree_on_dtype(Tensor& a, Tensor& b, const char* operation) {
     else if (TensorAccess::body(b).weak)
       b = kernels::cast(b, a.dtype());
     else
-      throw DTypeError(fmt::format("{}: {} {} x {} {}: the dtypes differ; cast one", operation, name(a.dtype()),
-                                   to_string(a.shape()), name(b.dtype()), to_string(b.shape())));
+      throw DTypeError(fmt::format("{}: {} {} x {} {}: the dtypes differ; cast one", operation,
+                                   name(a.dtype()), to_string(a.shape()), name(b.dtype()),
+                                   to_string(b.shape())));
   }
   if (!is_floating(a.dtype()))
     throw DTypeError(fmt::format("{}: {} {} x {}: expected float32 or float64", operation, name(a.dtype()),

@@ -1,6 +1,7 @@
 #pragma once
 
-// What the kinds of matrix products share: seeing a tensor's last axes as a matrix that backends can read, and errors.
+// What the kinds of matrix products share: seeing a tensor's last axes as a matrix that backends can read,
+// and errors.
 
 #include "rill/tensor/kernels/gemm.h"
 #include "rill/tensor/tensor.h"
@@ -25,8 +26,8 @@ enum class Side { left, right };
 /// Reads x, of rank 1 or more; a vector is a row on the left and a column on the right.
 Operand operand(const Tensor& x, Side side);
 
-/// Makes all leading axes of a stack rows of one matrix, copying x where its layout does not allow that and its matrices
-/// have so few rows that they are not worth products of their own. Leaves it as it is otherwise.
+/// Makes all leading axes of a stack rows of one matrix, copying x where its layout does not allow that and
+/// its matrices have so few rows that they are not worth products of their own. Leaves it as it is otherwise.
 void join_rows(Operand& x);
 
 /// Throws DTypeError unless both hold the same floating dtype; a number takes that of the other.

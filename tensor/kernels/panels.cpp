@@ -17,8 +17,8 @@ namespace rill::gemm {
 using detail::Storage;
 using detail::TensorAccess;
 
-// A panel about 256 wide is read at full speed and stays in a core's second-level cache; an even number of them keeps
-// two threads busy; kernels are fastest at multiples of 16.
+// A panel about 256 wide is read at full speed and stays in a core's second-level cache; an even number of
+// them keeps two threads busy; kernels are fastest at multiples of 16.
 Panels::Panels(std::int64_t all) : columns(all) {
   constexpr std::int64_t widest = 256, narrowest = 96;
   const std::int64_t wanted = all < narrowest ? 1 : 2 * ((all + 2 * widest - 1) / (2 * widest));
@@ -37,7 +37,8 @@ void copy_row(const float* from, std::int64_t count, Bfloat16* to) {
   std::int64_t i = 0;
 #ifdef __AVX512BF16__
   for (; i + 16 <= count; i += 16)
-    _mm256_storeu_si256(reinterpret_cast<__m256i*>(to + i), (__m256i)_mm512_cvtneps_pbh(_mm512_loadu_ps(from + i)));
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(to + i),
+                        (__m256i)_mm512_cvtneps_pbh(_mm512_loadu_ps(from + i)));
 #endif
   for (; i < count; ++i) to[i] = round_to_bfloat16(from[i]);
 }
@@ -64,7 +65,8 @@ void copy_dense(const Matrix<From>& from, std::int64_t rows, std::int64_t column
   for (std::int64_t i = 0; i < rows; ++i) copy_row(from.data + i * from.stride, columns, to + i * columns);
 }
 
-Matrix<Bfloat16> round_rows(const Matrix<float>& from, std::int64_t rows, std::int64_t columns, Bfloat16* to) {
+Matrix<Bfloat16> round_rows(const Matrix<float>& from, std::int64_t rows, std::int64_t columns,
+                            Bfloat16* to) {
   const std::int64_t lines = from.transposed ? columns : rows, length = from.transposed ? rows : columns;
   copy_dense(Matrix<float>{from.data, from.stride}, lines, length, to);
   return {to, length, from.transposed};
@@ -142,7 +144,8 @@ template <class To, class From>
 const To* packed_panels(const Tensor& b, const Matrix<From>& matrix, std::int64_t k, std::int64_t n) {
   const auto& body = TensorAccess::body(b);
   if (!body.reused || k * n < 1024) return nullptr;
-  if (std::is_same_v<To, From> && !matrix.transposed && matrix.stride == n && Panels(n).count == 1) return nullptr;
+  if (std::is_same_v<To, From> && !matrix.transposed && matrix.stride == n && Panels(n).count == 1)
+    return nullptr;
   Storage& storage = *body.storage;
   detail::Derived* derived = storage.derived();
   if (!derived) derived = storage.set_derived(new Packs);

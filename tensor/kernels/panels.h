@@ -9,8 +9,8 @@
 
 namespace rill::gemm {
 
-/// Panels of columns, each but the last `width` wide. The cut depends on the number of columns alone, so that a packed
-/// weight fits every left operand.
+/// Panels of columns, each but the last `width` wide. The cut depends on the number of columns alone, so that
+/// a packed weight fits every left operand.
 struct Panels {
   std::int64_t columns, width, count;
   explicit Panels(std::int64_t columns);
@@ -28,9 +28,10 @@ Matrix<Bfloat16> round_rows(const Matrix<float>& from, std::int64_t rows, std::i
 /// Whether the operands of a float32 product with a right operand of this size are to be rounded to bfloat16.
 bool rounds_operands(std::int64_t rows, std::int64_t columns);
 
-/// The panels of a weight b [k, n], one after the other, each [k, its width] with dense rows. Made at the first call and
-/// kept beside b's bytes until these change; so the pointer is valid as long as b. Null where b is not worth packing:
-/// its elements are used once, or it is one panel already, or too many other parts of its storage are packed.
+/// The panels of a weight b [k, n], one after the other, each [k, its width] with dense rows. Made at the
+/// first call and kept beside b's bytes until these change; so the pointer is valid as long as b. Null where
+/// b is not worth packing: its elements are used once, or it is one panel already, or too many other parts of
+/// its storage are packed.
 template <class To, class From>
 const To* packed_panels(const Tensor& b, const Matrix<From>& matrix, std::int64_t k, std::int64_t n);
 

@@ -11,7 +11,8 @@ template <class T>
 class Scratch {
  public:
   explicit Scratch(std::int64_t count)
-      : bytes_(static_cast<std::size_t>(count) * sizeof(T)), data_(static_cast<T*>(detail::allocate(bytes_))) {}
+      : bytes_(static_cast<std::size_t>(count) * sizeof(T)),
+        data_(static_cast<T*>(detail::allocate(bytes_))) {}
   ~Scratch() { detail::deallocate(data_, bytes_); }
   Scratch(const Scratch&) = delete;
   Scratch& operator=(const Scratch&) = delete;

@@ -52,8 +52,8 @@ std::vector<Run<T, T>> runs_in_place(const std::vector<Pair<T>>& pairs) {
   return runs;
 }
 
-/// Adds the products of some runs to c [m, n]. It is cut into blocks of rows by panels of columns, each of which goes
-/// through all pairs, so that nothing is summed across threads.
+/// Adds the products of some runs to c [m, n]. It is cut into blocks of rows by panels of columns, each of
+/// which goes through all pairs, so that nothing is summed across threads.
 template <class T, class Element>
 void add_runs(const std::vector<Run<T, Element>>& runs, std::int64_t m, std::int64_t n, T* c) {
   constexpr std::int64_t tallest = 256, deepest = 512, worth_threads = 400'000;
@@ -70,8 +70,8 @@ void add_runs(const std::vector<Run<T, Element>>& runs, std::int64_t m, std::int
       const auto flush = [&] {
         Matrix<Element> left = run.left.from(at, row);
         left.transposed = !left.transposed;
-        gemm::multiply(
-            gemm::Product<Element>{rows, columns, gathered, left, {right.data(), columns}, c + row * n + column, n, true});
+        gemm::multiply(gemm::Product<Element>{
+            rows, columns, gathered, left, {right.data(), columns}, c + row * n + column, n, true});
         at += gathered;
         gathered = 0;
       };
@@ -95,8 +95,8 @@ void add_runs(const std::vector<Run<T, Element>>& runs, std::int64_t m, std::int
     for (std::int64_t part = 0; part < panels.count * blocks; ++part) add_block(part);
 }
 
-/// The same where a product for each run would have too few rows to be fast, or operands are rounded: gathers the left
-/// operands, some at a time.
+/// The same where a product for each run would have too few rows to be fast, or operands are rounded: gathers
+/// the left operands, some at a time.
 template <class Element, class T>
 void add_gathered(const std::vector<Pair<T>>& pairs, std::int64_t m, std::int64_t n, T* c) {
   constexpr std::int64_t most_elements = (16 << 20) / static_cast<std::int64_t>(sizeof(Element));
@@ -105,7 +105,8 @@ void add_gathered(const std::vector<Pair<T>>& pairs, std::int64_t m, std::int64_
   while (first != stop) {
     std::int64_t rows = 0;
     const Pair<T>* last = first;
-    while (last != stop && (last == first || (rows + last->rows) * m <= most_elements)) rows += (last++)->rows;
+    while (last != stop && (last == first || (rows + last->rows) * m <= most_elements))
+      rows += (last++)->rows;
     const gemm::Scratch<Element> left(rows * m);
     std::vector<std::int64_t> begins;
     for (std::int64_t begin = 0; const auto& pair : std::span(first, last)) {
@@ -115,7 +116,8 @@ void add_gathered(const std::vector<Pair<T>>& pairs, std::int64_t m, std::int64_
     const std::int64_t grain = std::max<std::int64_t>(1, 16384 / (rows / (last - first) * m + 1));
     detail::parallel_for(last - first, grain, [&](std::int64_t begin, std::int64_t end) {
       for (std::int64_t i = begin; i < end; ++i)
-        gemm::copy_dense(first[i].left, first[i].rows, m, left.data() + begins[static_cast<std::size_t>(i)] * m);
+        gemm::copy_dense(first[i].left, first[i].rows, m,
+                         left.data() + begins[static_cast<std::size_t>(i)] * m);
     });
     add_runs<T, Element>({{Matrix<Element>{left.data(), m}, first, last}}, m, n, c);
     first = last;
@@ -163,7 +165,8 @@ void check(const Tensor& left, const Tensor& right, const std::pair<Tensor, Tens
 }  // namespace
 
 Tensor sum_of_products(const std::vector<std::pair<Tensor, Tensor>>& pairs) {
-  if (pairs.empty()) throw ValueError("sum_of_products: there are no pairs, so the shape of the sum is not known");
+  if (pairs.empty())
+    throw ValueError("sum_of_products: there are no pairs, so the shape of the sum is not known");
   std::vector<Operand> left, right;
   left.reserve(pairs.size());
   right.reserve(pairs.size());

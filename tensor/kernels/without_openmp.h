@@ -4,8 +4,10 @@
 
 namespace rill::gemm {
 
-/// oneDNN is commonly built on OpenMP, whose threads would spin beside Rill's own. While this lives, OpenMP gives this
-// thread no others; so a product runs where it is called, and oneDNN chooses its blocks as for one thread, however many
+/// oneDNN is commonly built on OpenMP, whose threads would spin beside Rill's own. While this lives, OpenMP
+/// gives this
+// thread no others; so a product runs where it is called, and oneDNN chooses its blocks as for one thread,
+// however many
 /// there are. The functions are looked up because which OpenMP oneDNN brings along is not known here.
 class WithoutOpenMP {
  public:

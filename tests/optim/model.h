@@ -36,7 +36,7 @@ template <class T = double>
 Model make_model(std::int64_t width = 3) {
   const auto part = [&](std::int64_t rows, double phase) {
     return Layer{Parameter(wave_tensor<T>({rows, width}, phase)),
-                Parameter(wave_tensor<T>({width}, phase + 1))};
+                 Parameter(wave_tensor<T>({width}, phase + 1))};
   };
   return {part(2, 0.1), part(4, 2.3)};
 }

@@ -23,7 +23,7 @@ TEST_CASE("every optimiser fits a line while the tape still holds the weights", 
   for (optim::Optimizer optimizer : all) {
     INFO(optimizer.state().rule);
     Layer line{Parameter(Tensor::from(std::vector<float>(3, 0), {3, 1})),
-              Parameter(Tensor::from(std::vector<float>{0}))};
+               Parameter(Tensor::from(std::vector<float>{0}))};
     double first = 0, last = 0;
     for (int step = 0; step < 300; ++step) {
       Tape tape;

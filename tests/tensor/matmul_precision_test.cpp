@@ -66,8 +66,8 @@ struct PrecisionRestored {
 TEST_CASE("rounding to bfloat16 takes the nearest, and of two the even one", "[tensor][matmul]") {
   const auto round = [](float x) { return to_float(round_to_bfloat16(x)); };
   CHECK(round(1.0f) == 1.0f);
-  CHECK(round(1.0f + 0x1p-8f) == 1.0f);             // halfway: even
-  CHECK(round(1.0f + 0x3p-8f) == 1.0f + 0x1p-6f);   // halfway: even
+  CHECK(round(1.0f + 0x1p-8f) == 1.0f);            // halfway: even
+  CHECK(round(1.0f + 0x3p-8f) == 1.0f + 0x1p-6f);  // halfway: even
   CHECK(round(1.0f + 0x1.2p-8f) == 1.0f + 0x1p-7f);
   CHECK(round(-3.0e38f) == Approx(-3.0e38f).epsilon(0.01));
   CHECK(std::isinf(round(std::numeric_limits<float>::max())));
@@ -93,11 +93,19 @@ TEST_CASE("every backend multiplies bfloat16 and sums in float32", "[tensor][mat
             const auto a_bits = elements(a), b_bits = elements(b);
             Tensor c = random({m, n + 1});
             const Tensor before = cast(window(c, 1, 0, n), DType::float64);
-            backend.bfloat16({m, n, k, {a_bits.data(), a.size(1), a_transposed}, {b_bits.data(), b.size(1), b_transposed},
-                              c.mutable_span<float>().data(), n + 1, accumulate});
-            const Tensor left = a_transposed ? transpose(window(rounded(a), 1, 0, m), 0, 1) : window(rounded(a), 1, 0, k);
+            backend.bfloat16({m,
+                              n,
+                              k,
+                              {a_bits.data(), a.size(1), a_transposed},
+                              {b_bits.data(), b.size(1), b_transposed},
+                              c.mutable_span<float>().data(),
+                              n + 1,
+                              accumulate});
+            const Tensor left =
+                a_transposed ? transpose(window(rounded(a), 1, 0, m), 0, 1) : window(rounded(a), 1, 0, k);
             const Tensor right = b_transposed ? transpose(rounded(b), 0, 1) : rounded(b);
-            const Tensor expected = accumulate ? rill::kernels::matmul_add(left, right, before) : matmul(left, right);
+            const Tensor expected =
+                accumulate ? rill::kernels::matmul_add(left, right, before) : matmul(left, right);
             REQUIRE(largest_difference(window(c, 1, 0, n), expected) < 1e-5);
           }
 }
@@ -107,19 +115,23 @@ TEST_CASE("with bfloat16 precision, products are those of rounded operands", "[t
   struct Size {
     std::int64_t m, n, k;
   };
-  for (const auto& [m, n, k] : std::vector<Size>{{1, 300, 64}, {32, 256, 128}, {300, 130, 40}, {70, 520, 600}}) {
+  for (const auto& [m, n, k] :
+       std::vector<Size>{{1, 300, 64}, {32, 256, 128}, {300, 130, 40}, {70, 520, 600}}) {
     const Tensor a = random({m, k}), b = random({k, n}), bias = random({n});
     const Tensor expected = matmul(rounded(a), rounded(b));
     const double tolerance = 3e-7 * static_cast<double>(k);
     rill::set_matmul_precision(Precision::bfloat16);
-    const auto turned = [](const Tensor& x) { return transpose(rill::kernels::copy(transpose(x, 0, 1)), 0, 1); };
+    const auto turned = [](const Tensor& x) {
+      return transpose(rill::kernels::copy(transpose(x, 0, 1)), 0, 1);
+    };
     for (const Tensor& left : {a, turned(a)})
       for (const Tensor& right : {b, turned(b)}) {
         CHECK(largest_difference(matmul(left, right), expected) < tolerance);
         CHECK(largest_difference(matmul(left, as_weight(right)), expected) < tolerance);
       }
     CHECK(largest_difference(rill::kernels::matmul_add(a, as_weight(b), bias),
-                             rill::kernels::matmul_add(rounded(a), rounded(b), cast(bias, DType::float64))) < tolerance);
+                             rill::kernels::matmul_add(rounded(a), rounded(b), cast(bias, DType::float64))) <
+          tolerance);
     const Tensor stack = random({3, m, k}), stack_b = random({3, k, n});
     CHECK(largest_difference(matmul(stack, stack_b), matmul(rounded(stack), rounded(stack_b))) < tolerance);
 
@@ -143,15 +155,16 @@ TEST_CASE("bfloat16 precision leaves small products and float64 alone", "[tensor
   CHECK(matmul(c, d).to_vector<double>() == exact);
 }
 
-TEST_CASE("a weight packed at one precision is not used at another, nor when it changed", "[tensor][matmul]") {
+TEST_CASE("a weight packed at one precision is not used at another, nor when it changed",
+          "[tensor][matmul]") {
   PrecisionRestored restored;
   const Tensor a = random({32, 100});
   Tensor value = random({100, 200});
   for (int round = 0; round < 2; ++round) {
     for (int turn = 0; turn < 2; ++turn) {
       rill::set_matmul_precision(Precision::float32);
-      CHECK(largest_difference(matmul(a, as_weight(value)), matmul(cast(a, DType::float64), cast(value, DType::float64))) <
-            3e-5);
+      CHECK(largest_difference(matmul(a, as_weight(value)),
+                               matmul(cast(a, DType::float64), cast(value, DType::float64))) < 3e-5);
       rill::set_matmul_precision(Precision::bfloat16);
       CHECK(largest_difference(matmul(a, as_weight(value)), matmul(rounded(a), rounded(value))) < 3e-5);
     }

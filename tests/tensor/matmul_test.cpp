@@ -90,8 +90,9 @@ std::vector<Tensor> layouts(std::int64_t rows, std::int64_t columns, DType dtype
 struct Size {
   std::int64_t m, n, k;
 };
-const std::vector<Size> sizes{{1, 1, 1},   {2, 4, 3},    {1, 7, 5},    {5, 1, 7},     {8, 8, 8},     {17, 3, 33},
-                              {32, 10, 32}, {1, 300, 64}, {40, 96, 20}, {33, 257, 65}, {300, 130, 40}, {70, 520, 600}};
+const std::vector<Size> sizes{{1, 1, 1},    {2, 4, 3},     {1, 7, 5},      {5, 1, 7},
+                              {8, 8, 8},    {17, 3, 33},   {32, 10, 32},   {1, 300, 64},
+                              {40, 96, 20}, {33, 257, 65}, {300, 130, 40}, {70, 520, 600}};
 
 bool same_bits(const Tensor& a, const Tensor& b) { return a.to_vector<double>() == b.to_vector<double>(); }
 
@@ -109,7 +110,8 @@ TEST_CASE("matmul follows its definition for every size, layout and dtype", "[te
       for (std::size_t i = 0; i < lefts.size(); ++i)
         for (std::size_t j = 0; j < rights.size(); ++j) {
           if (m * n * k > 100'000 && i != j && i != 0 && j != 0) continue;
-          INFO(rill::name(dtype) << " [" << m << ", " << k << "] x [" << k << ", " << n << "] layouts " << i << ", " << j);
+          INFO(rill::name(dtype) << " [" << m << ", " << k << "] x [" << k << ", " << n << "] layouts " << i
+                                 << ", " << j);
           const auto expected = product_of(lefts[i], rights[j]);
           const Tensor result = matmul(lefts[i], rights[j]);
           REQUIRE(result.shape() == Shape{m, n});
@@ -161,11 +163,14 @@ TEST_CASE("matmul broadcasts leading axes", "[tensor][matmul]") {
   struct Case {
     Shape a, b, result;
   };
-  const std::vector<Case> cases{
-      {{5, 3, 4}, {4, 6}, {5, 3, 6}},          {{2, 5, 3, 4}, {4, 6}, {2, 5, 3, 6}},
-      {{3, 4}, {5, 4, 6}, {5, 3, 6}},          {{5, 3, 4}, {5, 4, 6}, {5, 3, 6}},
-      {{2, 1, 3, 4}, {5, 4, 6}, {2, 5, 3, 6}}, {{2, 5, 3, 4}, {2, 1, 4, 6}, {2, 5, 3, 6}},
-      {{3, 40, 60}, {3, 60, 200}, {3, 40, 200}}, {{200, 9, 8}, {200, 8, 10}, {200, 9, 10}}};
+  const std::vector<Case> cases{{{5, 3, 4}, {4, 6}, {5, 3, 6}},
+                                {{2, 5, 3, 4}, {4, 6}, {2, 5, 3, 6}},
+                                {{3, 4}, {5, 4, 6}, {5, 3, 6}},
+                                {{5, 3, 4}, {5, 4, 6}, {5, 3, 6}},
+                                {{2, 1, 3, 4}, {5, 4, 6}, {2, 5, 3, 6}},
+                                {{2, 5, 3, 4}, {2, 1, 4, 6}, {2, 5, 3, 6}},
+                                {{3, 40, 60}, {3, 60, 200}, {3, 40, 200}},
+                                {{200, 9, 8}, {200, 8, 10}, {200, 9, 10}}};
   for (const auto& [a_shape, b_shape, shape] : cases)
     for (bool swapped : {false, true}) {
       // Swapped, the leading axes of a lie inside its rows.
@@ -184,10 +189,13 @@ TEST_CASE("matmul broadcasts leading axes", "[tensor][matmul]") {
       }
       const auto products = rill::count(batch);
       const auto stack = [&](const Tensor& x, const Shape& full) {
-        return rill::kernels::reshape(rill::kernels::expand(x, full), {products, full[full.size() - 2], full.back()});
+        return rill::kernels::reshape(rill::kernels::expand(x, full),
+                                      {products, full[full.size() - 2], full.back()});
       };
       const Tensor as = stack(a, full_a), bs = stack(b, full_b), results = stack(result, shape);
-      const auto one = [](const Tensor& x, std::int64_t i) { return rill::kernels::squeeze(window(x, 0, i, 1), 0); };
+      const auto one = [](const Tensor& x, std::int64_t i) {
+        return rill::kernels::squeeze(window(x, 0, i, 1), 0);
+      };
       for (std::int64_t i = 0; i < products; ++i)
         REQUIRE(largest_difference(one(results, i), product_of(one(as, i), one(bs, i))) < 1e-4);
     }
@@ -222,10 +230,12 @@ TEST_CASE("matmul_add adds a matrix, a row, a column or a number", "[tensor][mat
   for (DType dtype : {DType::float32, DType::float64})
     for (const auto& [m, n, k] : sizes) {
       const Tensor a = random({m, k}, dtype), b = random({k, n}, dtype);
-      for (const Tensor& c : {random({m, n}, dtype), random({n}, dtype), random({1, n}, dtype), random({m, 1}, dtype),
-                              random({}, dtype), transpose(random({n, m}, dtype), 0, 1), Tensor(2.5)}) {
+      for (const Tensor& c :
+           {random({m, n}, dtype), random({n}, dtype), random({1, n}, dtype), random({m, 1}, dtype),
+            random({}, dtype), transpose(random({n, m}, dtype), 0, 1), Tensor(2.5)}) {
         auto expected = product_of(a, b);
-        const auto added = rill::kernels::cast(rill::kernels::expand(c, {m, n}), DType::float64).to_vector<double>();
+        const auto added =
+            rill::kernels::cast(rill::kernels::expand(c, {m, n}), DType::float64).to_vector<double>();
         for (std::size_t i = 0; i < expected.size(); ++i) expected[i] += added[i];
         const Tensor before = rill::kernels::copy(c);
         REQUIRE(largest_difference(matmul_add(a, b, c), expected) < tolerance(dtype, k));
@@ -238,7 +248,8 @@ TEST_CASE("matmul_add adds a matrix, a row, a column or a number", "[tensor][mat
 TEST_CASE("sum_of_products sums over the rows of all pairs", "[tensor][matmul]") {
   for (DType dtype : {DType::float32, DType::float64})
     for (std::int64_t rows : {1, 5, 32, 40, 700})
-      for (const auto& [m, n] : std::vector<std::pair<std::int64_t, std::int64_t>>{{3, 2}, {20, 40}, {300, 130}}) {
+      for (const auto& [m, n] :
+           std::vector<std::pair<std::int64_t, std::int64_t>>{{3, 2}, {20, 40}, {300, 130}}) {
         if (rows > 100 && m > 100) continue;
         // Pairs of their own, windows of one tensor in rising and in falling order, and mixed layouts.
         const Tensor lefts = random({4 * rows, m}, dtype), rights = random({4 * rows, n + 1}, dtype);
@@ -275,9 +286,11 @@ TEST_CASE("a packed weight is never stale", "[tensor][matmul]") {
         const Tensor x = window(a, 0, 0, rows), y = window(g, 0, 0, rows);
         REQUIRE(largest_difference(matmul(x, weight), product_of(x, value)) < tolerance(dtype, 120));
         const Tensor turned = transpose(weight, 0, 1);
-        REQUIRE(largest_difference(matmul(y, turned), product_of(y, transpose(value, 0, 1))) < tolerance(dtype, 200));
+        REQUIRE(largest_difference(matmul(y, turned), product_of(y, transpose(value, 0, 1))) <
+                tolerance(dtype, 200));
         const Tensor part = window(weight, 1, 100, 100);
-        REQUIRE(largest_difference(matmul(x, part), product_of(x, window(value, 1, 100, 100))) < tolerance(dtype, 120));
+        REQUIRE(largest_difference(matmul(x, part), product_of(x, window(value, 1, 100, 100))) <
+                tolerance(dtype, 120));
       }
       REQUIRE(rill::detail::TensorAccess::body(value).storage->derived() != nullptr);
     };
@@ -317,8 +330,8 @@ TEST_CASE("products have the same bits with any number of threads", "[tensor][ma
     for (int threads : {1, 2, 3}) {
       rill::set_threads(threads);
       results.push_back({matmul(a, b), matmul(window(a, 0, 0, 32), b), matmul(a, as_weight(b)),
-                         matmul(window(a, 0, 0, 32), as_weight(b)), matmul_add(a, b, c), matmul(stack, stack_b),
-                         sum_of_products(pairs)});
+                         matmul(window(a, 0, 0, 32), as_weight(b)), matmul_add(a, b, c),
+                         matmul(stack, stack_b), sum_of_products(pairs)});
     }
     for (std::size_t i = 0; i < results[0].size(); ++i) {
       CHECK(same_bits(results[0][i], results[1][i]));
@@ -328,7 +341,8 @@ TEST_CASE("products have the same bits with any number of threads", "[tensor][ma
 }
 
 TEST_CASE("two user threads multiply by one weight at once", "[tensor][matmul][threads]") {
-  const Tensor a = random({32, 200}), weight = as_weight(random({200, 300})), copy = rill::kernels::copy(weight);
+  const Tensor a = random({32, 200}), weight = as_weight(random({200, 300})),
+               copy = rill::kernels::copy(weight);
   const Tensor expected = matmul(a, as_weight(copy));
   std::vector<int> wrong(3, 0);
   std::vector<std::thread> users;
@@ -344,7 +358,8 @@ TEST_CASE("matmul says what does not fit", "[tensor][matmul]") {
   CHECK_THROWS_WITH(matmul(random({32, 256}), random({128, 1024})),
                     "matmul: [32, 256] x [128, 1024]: inner sizes 256 and 128 differ");
   CHECK_THROWS_AS(matmul(random({32, 256}), random({128, 1024})), rill::ShapeError);
-  CHECK_THROWS_WITH(matmul(random({}), random({3})), "matmul: [] x [3]: a scalar has no rows and columns; use *");
+  CHECK_THROWS_WITH(matmul(random({}), random({3})),
+                    "matmul: [] x [3]: a scalar has no rows and columns; use *");
   CHECK_THROWS_WITH(matmul(random({2, 3, 4}), random({5, 4, 6})),
                     "matmul: [2, 3, 4] x [5, 4, 6]: leading axes [2] and [5] do not broadcast");
   CHECK_THROWS_WITH(matmul(random({2, 3}), random({3, 2}, DType::float64)),
@@ -366,7 +381,8 @@ TEST_CASE("matmul says what does not fit", "[tensor][matmul]") {
   CHECK_THROWS_AS(sum_of_products({}), rill::ValueError);
   CHECK_THROWS_WITH(sum_of_products({{random({2, 3}), random({4, 4})}}),
                     "sum_of_products: transpose([2, 3]) x [4, 4]: the numbers of rows differ");
-  CHECK_THROWS_AS(sum_of_products({{random({2, 3}), random({2, 4})}, {random({2, 3}), random({2, 5})}}), rill::ShapeError);
+  CHECK_THROWS_AS(sum_of_products({{random({2, 3}), random({2, 4})}, {random({2, 3}), random({2, 5})}}),
+                  rill::ShapeError);
   CHECK_THROWS_AS(sum_of_products({{random({2, 3}), random({2, 4})},
                                    {random({2, 3}, DType::float64), random({2, 4}, DType::float64)}}),
                   rill::DTypeError);
