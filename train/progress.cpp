@@ -44,12 +44,12 @@ void Progress::begin_epoch(std::int64_t epoch, std::int64_t steps, std::int64_t 
   epoch_ = epoch;
   steps_ = steps;
   first_ = done;
-  begun_ = drawn_ = Clock::now();
+  begun_ = drawn_ = stepped_ = Clock::now();
   if (out_ && terminal_) fmt::print(out_, "Epoch {}/{}\n", epoch_, epochs_);
 }
 
 std::string Progress::line(std::int64_t done, const Figures& figures, bool finished) const {
-  const double elapsed = std::chrono::duration<double>(Clock::now() - begun_).count();
+  const double elapsed = std::chrono::duration<double>(stepped_ - begun_).count();
   const double a_step = elapsed / static_cast<double>(std::max<std::int64_t>(1, done - first_));
   std::string out =
       fmt::format("{:>{}}/{} {} - ", done, fmt::formatted_size("{}", steps_), steps_, bar(done, steps_));
@@ -60,9 +60,9 @@ std::string Progress::line(std::int64_t done, const Figures& figures, bool finis
 }
 
 void Progress::step(std::int64_t done, const Figures& figures) {
-  const auto now = Clock::now();
-  if (!out_ || !terminal_ || now - drawn_ < redraw_after) return;
-  drawn_ = now;
+  stepped_ = Clock::now();  // what comes between the last step and the end of the epoch is not training
+  if (!out_ || !terminal_ || stepped_ - drawn_ < redraw_after) return;
+  drawn_ = stepped_;
   drawing_ = true;
   fmt::print(out_, "\r{}\x1b[K", line(done, figures, false));
   std::fflush(out_);

@@ -36,7 +36,7 @@ class Progress {
   std::int64_t steps_ = 0;
   std::int64_t first_ = 0;
   bool drawing_ = false;
-  Clock::time_point begun_, drawn_;
+  Clock::time_point begun_, drawn_, stepped_;
 };
 
 }  // namespace rill::train
