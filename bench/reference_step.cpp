@@ -1,5 +1,5 @@
-// The reference step: the tutorial's classifier, batch 32, forward, loss, backward, dropout and Adam, on random images.
-// Prints one line of JSON with the least and the median milliseconds of a step.
+// The reference step: the tutorial's classifier, batch 32, forward, loss, backward, dropout and Adam, on
+// random images. Prints one line of JSON with the least and the median milliseconds of a step.
 
 #include <fmt/format.h>
 #include <rill/rill.h>
