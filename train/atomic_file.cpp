@@ -48,7 +48,8 @@ void write_synced(const std::string& path, std::string_view content) {
 }  // namespace
 
 void write_atomically(const std::string& path, std::string_view content) {
-  const std::string partial = fmt::format("{}.partial-{}", path, ::getpid());
+  // One name, so that what a killed run left behind is written over by the next.
+  const std::string partial = path + ".partial";
   try {
     write_synced(partial, content);
     if (::rename(partial.c_str(), path.c_str()) != 0) fail(path, "put the new file in place");
