@@ -56,36 +56,29 @@ int main(int argc, char** argv) {
   bool resume = false;
 
   CLI::App app("Trains an LSTM to read handwritten digits row by row, and lets it read one.");
-  app.add_option("--data", folder, "Folder with the four MNIST files (scripts/fetch_mnist.sh fetches them)")
-      ->capture_default_str();
+  app.option_defaults()->always_capture_default();
+  app.add_option("--data", folder, "Folder with the four MNIST files (scripts/fetch_mnist.sh fetches them)");
   app.add_option("--epochs", epochs, "How often to go through the training images")
-      ->check(CLI::NonNegativeNumber)
-      ->capture_default_str();
+      ->check(CLI::Range(0, 100000));
   app.add_option("--batch-size", batch_size, "Images to an update of the weights")
-      ->check(CLI::PositiveNumber)
-      ->capture_default_str();
+      ->check(CLI::Range(1, 60000));
   app.add_option("--learning-rate", learning_rate, "Of Adam, at the first update")
-      ->check(CLI::PositiveNumber)
-      ->capture_default_str();
-  app.add_option("--decay", decay, "The rate of update n is learning-rate / (1 + decay * n)")
-      ->check(CLI::NonNegativeNumber)
-      ->capture_default_str();
-  app.add_option("--seed", seed, "Of all random numbers: the same seed gives the same run")
-      ->check(CLI::NonNegativeNumber)
-      ->capture_default_str();
-  app.add_option("--threads", thread_count, "Processors to use; the results do not depend on it")
-      ->check(CLI::PositiveNumber)
-      ->capture_default_str();
-  app.add_option("--limit", limit, "Use only so many training images")
-      ->check(CLI::PositiveNumber)
-      ->capture_default_str();
-  app.add_option(
-      "--checkpoint", checkpoint,
-      "File that keeps the weights and the state of training, written after every epoch and on Ctrl-C");
+      ->check(CLI::Range(1e-9, 10.0));
+  app.add_option("--decay", decay, "Update n has learning-rate / (1 + decay * n)")
+      ->check(CLI::Range(0.0, 1.0));
+  app.add_option("--seed", seed, "The same seed gives the same run")->check(CLI::Range(0, 1000000000));
+  app.add_option("--threads", thread_count, "To use; results do not depend on it")
+      ->check(CLI::Range(1, 1024));
+  app.add_option("--limit", limit, "Use only so many training images")->check(CLI::Range(1, 60000));
+  app.add_option("--checkpoint", checkpoint,
+                 "File for the state of training, after each epoch and on Ctrl-C");
   app.add_flag("--resume", resume, "Go on from the checkpoint as if the run had never stopped");
   app.add_option("--history", history_path, "File for the figures of every epoch (.json or .csv)");
-  app.add_option("--predict", what,
-                 "Do not train: read a test image by its number, or a 28 x 28 picture file");
+  app.add_option("--predict", what, "Do not train: read a test image by number, or a 28 x 28 picture file");
+  app.footer(
+      "Train and keep the result:   mnist_lstm --checkpoint lstm.json --history lstm.csv\n"
+      "Stop it with Ctrl-C, go on:  mnist_lstm --checkpoint lstm.json --resume\n"
+      "Read test image 17:          mnist_lstm --checkpoint lstm.json --predict 17");
   CLI11_PARSE(app, argc, argv);
 
   try {
