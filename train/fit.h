@@ -60,7 +60,7 @@ struct FitOptions {
 struct EvaluateOptions {
   Loss loss;
   std::vector<Metric> metrics = {};
-  std::int64_t batch_size = 256;
+  std::int64_t batch_size = 128;
 };
 
 namespace detail {

@@ -1,0 +1,74 @@
+#include "rill/tensor/random.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "rill/autograd/ops.h"
+#include "rill/tensor/philox.h"
+#include "rill/tensor/threads.h"
+#include "tests/catch.h"
+
+using namespace rill;
+
+TEST_CASE("Philox gives the numbers of its authors' known-answer test", "[tensor][random]") {
+  const auto words = philox<1>(0, 0);
+  CHECK(words[0][0] == 0x6627e8d5);
+  CHECK(words[1][0] == 0xe169c58d);
+  CHECK(words[2][0] == 0xbc57ac4c);
+  CHECK(words[3][0] == 0x9b00dbd8);
+  // Block 37 is the same alone and beside others.
+  CHECK(philox<16>(32, 5)[2][5] == philox<1>(37, 5)[2][0]);
+}
+
+TEST_CASE("random numbers have the moments of their distribution", "[tensor][random]") {
+  for (const DType dtype : {DType::float32, DType::float64}) {
+    Generator g(1);
+    const Tensor u = g.uniform({100000}, -1, 3, dtype);
+    CHECK(mean(u).item() == Approx(1).margin(0.02));
+    CHECK(variance(u).item() == Approx(16.0 / 12).epsilon(0.02));
+    CHECK(min(u).item() >= -1);
+    CHECK(max(u).item() < 3);
+    const Tensor n = g.normal({100000}, 2, 0.5, dtype);
+    CHECK(mean(n).item() == Approx(2).margin(0.01));
+    CHECK(variance(n).item() == Approx(0.25).epsilon(0.02));
+    CHECK(mean(pow(n - 2, 4)).item() == Approx(3 * 0.0625).epsilon(0.05));
+    CHECK(mean(g.bernoulli({100000}, 0.3, dtype)).item() == Approx(0.3).margin(0.01));
+    CHECK(sum(g.bernoulli({1000}, 0, dtype)).item() == 0);
+    CHECK(sum(g.bernoulli({1000}, 1, dtype)).item() == 1000);
+  }
+}
+
+TEST_CASE("the same seed gives the same numbers on any number of threads, and a state goes on",
+          "[tensor][random]") {
+  const int before = threads();
+  std::vector<float> one;
+  {
+    set_threads(1);
+    one = Generator(7).normal({100003}).to_vector<float>();
+  }
+  set_threads(2);
+  CHECK((Generator(7).normal({100003}).to_vector<float>() == one));
+  set_threads(before);
+
+  Generator g(3);
+  g.uniform({10});
+  const Generator::State state = g.state();
+  const auto next = g.uniform({10}).to_vector<float>();
+  Generator again;
+  again.set_state(state);
+  CHECK(again.uniform({10}).to_vector<float>() == next);
+  CHECK(Generator(4).uniform({10}).to_vector<float>() != Generator(5).uniform({10}).to_vector<float>());
+}
+
+TEST_CASE("a permutation holds every number once, in another order", "[tensor][random]") {
+  Generator g(2);
+  auto order = g.permutation(1000).to_vector<std::int64_t>();
+  CHECK_FALSE(std::is_sorted(order.begin(), order.end()));
+  std::sort(order.begin(), order.end());
+  for (std::size_t i = 0; i < order.size(); ++i) CHECK(order[i] == static_cast<std::int64_t>(i));
+  for (int i = 0; i < 100; ++i) {
+    const std::int64_t n = g.integer(3);
+    CHECK(n >= 0);
+    CHECK(n < 3);
+  }
+}
