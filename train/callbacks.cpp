@@ -93,4 +93,15 @@ Callback periodic_checkpoint(std::string path, std::int64_t epochs) {
   return callback;
 }
 
+Callback learning_rate_schedule(std::function<double(std::int64_t)> factor) {
+  Callback callback;
+  callback.on_begin = [factor](Training& training) {
+    training.optimizer.set_learning_rate_factor(factor(training.epoch + 1));
+  };
+  callback.on_epoch = [factor](Training& training) {
+    training.optimizer.set_learning_rate_factor(factor(training.epoch + 1));
+  };
+  return callback;
+}
+
 }  // namespace rill::train

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <cstdint>
+#include <functional>
 #include <string>
 
 #include "rill/train/fit.h"
@@ -26,5 +28,9 @@ Callback best_checkpoint(std::string path, Monitor monitor = {});
 
 /// Writes a checkpoint every so many epochs. "{epoch}" in the path becomes the number of the epoch.
 Callback periodic_checkpoint(std::string path, std::int64_t epochs);
+
+/// Multiplies the optimiser's learning rate by factor(epoch) from the beginning of each epoch, 1, 2, ... on.
+/// For a schedule by steps give the optimiser one (rill/optim/schedule.h).
+Callback learning_rate_schedule(std::function<double(std::int64_t epoch)> factor);
 
 }  // namespace rill::train

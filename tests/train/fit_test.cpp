@@ -14,6 +14,7 @@
 #include "rill/nn/lstm.h"
 #include "rill/nn/model.h"
 #include "rill/optim/adam.h"
+#include "rill/tensor/create.h"
 #include "rill/tensor/error.h"
 #include "rill/tensor/random.h"
 #include "rill/tensor/threads.h"
@@ -151,6 +152,32 @@ TEST_CASE("callbacks write checkpoints periodically and of the best epoch", "[tr
   CHECK_FALSE(fs::exists(folder / "at-3.json"));
   CHECK(train::read_checkpoint((folder / "best.json").string()).epoch >= 1);
   fs::remove_all(folder);
+}
+
+TEST_CASE("a schedule sets the learning rate of each epoch", "[train][callbacks]") {
+  Model model;
+  auto o = options(3);
+  std::vector<double> rates;
+  o.callbacks = {
+      train::learning_rate_schedule([](std::int64_t epoch) { return 1.0 / static_cast<double>(epoch); }),
+      {.on_step = [&](train::Training& t) {
+        if (t.step == 1) rates.push_back(t.optimizer.learning_rate_factor());
+      }}};
+  train::fit(model, sequences(32, 1), o);
+  CHECK(rates == std::vector<double>{1.0, 1.0 / 2, 1.0 / 3});
+}
+
+TEST_CASE("metrics count what they say", "[train][metrics]") {
+  const Tensor scores = tensor({{0.1, 0.7, 0.2}, {0.5, 0.3, 0.2}, {0.2, 0.3, 0.5}, {0.4, 0.4, 0.2}});
+  const Tensor labels = Tensor::from(std::vector<std::int64_t>{1, 1, 0, 1});
+  CHECK(train::accuracy.total(scores, labels) == 1);  // of equal scores the first counts
+  CHECK(train::top_k_accuracy(2).total(scores, labels) == 3);
+  CHECK(train::top_k_accuracy(2).name == "top_2_accuracy");
+  CHECK(train::confusion_matrix(scores, labels).to_vector<std::int64_t>() ==
+        std::vector<std::int64_t>{0, 0, 1, 2, 1, 0, 0, 0, 0});
+  CHECK_THROWS_WITH(train::accuracy.total(scores, zeros({4})),
+                    "accuracy: labels have dtype float32, expected int64");
+  CHECK_THROWS_WITH(train::top_k_accuracy(0), "top_k_accuracy: k is 0; expected at least 1");
 }
 
 TEST_CASE("elsewhere than on a terminal progress is one line an epoch", "[train][progress]") {
