@@ -45,6 +45,6 @@ void multiply(const Product<double>& product) {
   is_tiny(product) ? multiply_plainly(product) : available.front().float64(product);
 }
 
-void multiply(const Product<Bfloat16>& product) { available.front().bfloat16(product); }
+void multiply(const RoundedProduct& product) { available.front().bfloat16(product); }
 
 }  // namespace rill::gemm

@@ -6,9 +6,6 @@
 
 #include <cstdint>
 #include <span>
-#include <type_traits>
-
-#include "rill/tensor/kernels/bfloat16.h"
 
 namespace rill::gemm {
 
@@ -26,18 +23,29 @@ struct Matrix {
   }
 };
 
-/// What products of such elements are summed in.
-template <class T>
-using Sum = std::conditional_t<std::is_same_v<T, Bfloat16>, float, T>;
-
 /// c = a x b, or c += a x b where it accumulates; a [m, k], b [k, n], c [m, n] with dense rows. No size is 0,
 /// and a stride is never less than the length of what is dense.
 template <class T>
 struct Product {
   std::int64_t m, n, k;
   Matrix<T> a, b;
-  Sum<T>* c;
+  T* c;
   std::int64_t c_stride;
+  bool accumulate = false;
+};
+
+/// The upper half of a float32.
+struct Bfloat16 {
+  std::uint16_t bits;
+};
+
+/// The same of elements rounded to bfloat16 and summed in float32; b lies in blocks (see bfloat16.h), c is
+/// dense.
+struct RoundedProduct {
+  std::int64_t m, n, k;
+  Matrix<Bfloat16> a;
+  const std::uint32_t* b;
+  float* c;
   bool accumulate = false;
 };
 
@@ -45,7 +53,7 @@ struct Backend {
   const char* name;
   void (*float32)(const Product<float>&);
   void (*float64)(const Product<double>&);
-  void (*bfloat16)(const Product<Bfloat16>&);
+  void (*bfloat16)(const RoundedProduct&);
 };
 
 /// The backends of this build; the first is the one in use.
@@ -54,13 +62,12 @@ std::span<const Backend> backends();
 /// Products so small that a call of a library costs more than they do go through a plain loop.
 void multiply(const Product<float>& product);
 void multiply(const Product<double>& product);
-void multiply(const Product<Bfloat16>& product);
+void multiply(const RoundedProduct& product);
 
 void multiply_with_eigen(const Product<float>& product);
 void multiply_with_eigen(const Product<double>& product);
-void multiply_with_eigen(const Product<Bfloat16>& product);  ///< as float32
+void multiply_with_eigen(const RoundedProduct& product);  ///< as float32
 void multiply_with_onednn(const Product<float>& product);
-void multiply_with_onednn(
-    const Product<Bfloat16>& product);  ///< with Eigen where the processor has no bfloat16
+void multiply_with_onednn(const RoundedProduct& product);  ///< with Eigen where the processor has no bfloat16
 
 }  // namespace rill::gemm

@@ -4,6 +4,7 @@
 #endif
 #include <Eigen/Core>
 
+#include "rill/tensor/kernels/bfloat16.h"
 #include "rill/tensor/kernels/gemm.h"
 #include "rill/tensor/kernels/scratch.h"
 
@@ -48,23 +49,26 @@ void multiply_any(const Product<T>& p) {
     multiply_with_right(p, ConstMap<T, Eigen::RowMajor>(p.a.data, p.m, p.k, stride));
 }
 
-/// Copies the elements of a matrix [rows, columns] in the order in which they lie.
-Matrix<float> widen(const Matrix<Bfloat16>& from, std::int64_t rows, std::int64_t columns, float* to) {
-  const std::int64_t lines = from.transposed ? columns : rows, length = from.transposed ? rows : columns;
-  for (std::int64_t i = 0; i < lines; ++i)
-    for (std::int64_t j = 0; j < length; ++j) to[i * length + j] = to_float(from.data[i * from.stride + j]);
-  return {to, length, from.transposed};
-}
-
 }  // namespace
 
 void multiply_with_eigen(const Product<float>& product) { multiply_any(product); }
 void multiply_with_eigen(const Product<double>& product) { multiply_any(product); }
 
-void multiply_with_eigen(const Product<Bfloat16>& p) {
+void multiply_with_eigen(const RoundedProduct& p) {
   const Scratch<float> a(p.m * p.k), b(p.k * p.n);
-  multiply_any(Product<float>{p.m, p.n, p.k, widen(p.a, p.m, p.k, a.data()), widen(p.b, p.k, p.n, b.data()),
-                              p.c, p.c_stride, p.accumulate});
+  const std::int64_t lines = p.a.transposed ? p.k : p.m, length = p.a.transposed ? p.m : p.k;
+  for (std::int64_t i = 0; i < lines; ++i)
+    for (std::int64_t j = 0; j < length; ++j)
+      a.data()[i * length + j] = to_float(p.a.data[i * p.a.stride + j]);
+  const std::int64_t column_of_blocks = blocks::count(p.k, blocks::columns);
+  for (std::int64_t i = 0; i < p.k; ++i)
+    for (std::int64_t j = 0; j < p.n; ++j) {
+      const std::uint32_t word =
+          p.b[j / blocks::columns * column_of_blocks + i / 2 * blocks::columns + j % blocks::columns];
+      b.data()[i * p.n + j] = std::bit_cast<float>(i % 2 == 0 ? word << 16 : word & 0xffff0000u);
+    }
+  multiply_any(Product<float>{
+      p.m, p.n, p.k, {a.data(), length, p.a.transposed}, {b.data(), p.n}, p.c, p.n, p.accumulate});
 }
 
 }  // namespace rill::gemm

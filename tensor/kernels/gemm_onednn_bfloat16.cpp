@@ -21,13 +21,13 @@ const dnnl::engine& engine() {
 
 /// What a product's code is generated for.
 struct Key {
-  std::array<std::int64_t, 6> sizes;  // m, n, k and the strides of a, b, c
-  bool a_transposed, b_transposed, accumulate;
+  std::array<std::int64_t, 4> sizes;  // m, n, k and the stride of a
+  bool a_transposed, accumulate;
   bool operator==(const Key&) const = default;
 };
 struct KeyHash {
   std::size_t operator()(const Key& key) const {
-    std::size_t hash = static_cast<std::size_t>(key.a_transposed + 2 * key.b_transposed + 4 * key.accumulate);
+    std::size_t hash = static_cast<std::size_t>(key.a_transposed + 2 * key.accumulate);
     for (auto size : key.sizes) hash = (hash ^ static_cast<std::size_t>(size)) * 0x9e3779b97f4a7c15u;
     return hash ^ (hash >> 32);
   }
@@ -45,10 +45,10 @@ class Prepared {
         scratchpad_(description.scratchpad_desc(), engine(), nullptr),
         scratch_bytes_(description.scratchpad_desc().get_size()) {}
 
-  void run(const Product<Bfloat16>& p) {
+  void run(const RoundedProduct& p) {
     const Scratch<std::byte> scratch(static_cast<std::int64_t>(scratch_bytes_));
     a_.set_data_handle(const_cast<Bfloat16*>(p.a.data));
-    b_.set_data_handle(const_cast<Bfloat16*>(p.b.data));
+    b_.set_data_handle(const_cast<std::uint32_t*>(p.b));
     c_.set_data_handle(p.c);
     scratchpad_.set_data_handle(scratch.data());
     const std::array<dnnl_exec_arg_t, 4> arguments{{{DNNL_ARG_SRC, a_.get()},
@@ -74,15 +74,11 @@ std::optional<Prepared> prepare(const Key& key) {
   static std::mutex mutex;
   const std::lock_guard lock(mutex);
   using dnnl::memory;
-  const auto matrix = [](memory::dim rows, memory::dim columns, memory::data_type type, memory::dim stride,
-                         bool transposed) {
-    return memory::desc({rows, columns}, type,
-                        transposed ? memory::dims{1, stride} : memory::dims{stride, 1});
-  };
-  const auto [m, n, k, a_stride, b_stride, c_stride] = key.sizes;
-  const auto a = matrix(m, k, memory::data_type::bf16, a_stride, key.a_transposed);
-  const auto b = matrix(k, n, memory::data_type::bf16, b_stride, key.b_transposed);
-  const auto c = matrix(m, n, memory::data_type::f32, c_stride, false);
+  const auto [m, n, k, a_stride] = key.sizes;
+  const memory::desc a({m, k}, memory::data_type::bf16,
+                       key.a_transposed ? memory::dims{1, a_stride} : memory::dims{a_stride, 1});
+  const memory::desc b({k, n}, memory::data_type::bf16, memory::format_tag::BA16a64b2a);
+  const memory::desc c({m, n}, memory::data_type::f32, memory::format_tag::ab);
   dnnl::primitive_attr attributes;
   attributes.set_scratchpad_mode(dnnl::scratchpad_mode::user);
   if (key.accumulate) {
@@ -104,13 +100,12 @@ std::optional<Prepared> prepare(const Key& key) {
 
 }  // namespace
 
-void multiply_with_onednn(const Product<Bfloat16>& p) {
+void multiply_with_onednn(const RoundedProduct& p) {
   // Sizes that vary without end, such as those of unequal sequences, must not fill the memory.
   constexpr std::size_t most_prepared = 1024;
   thread_local std::unordered_map<Key, std::optional<Prepared>, KeyHash> prepared;
   const WithoutOpenMP guard;
-  const Key key{
-      {p.m, p.n, p.k, p.a.stride, p.b.stride, p.c_stride}, p.a.transposed, p.b.transposed, p.accumulate};
+  const Key key{{p.m, p.n, p.k, p.a.stride}, p.a.transposed, p.accumulate};
   auto found = prepared.find(key);
   if (found == prepared.end()) {
     if (prepared.size() >= most_prepared) prepared.clear();

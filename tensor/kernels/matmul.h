@@ -19,7 +19,7 @@ Tensor matmul_add(const Tensor& a, const Tensor& b, const Tensor& c);
 
 /// The sum over i of transpose(left_i) x right_i: the gradient of a weight that was used several times, in
 /// one product. left_i [rows_i, m], right_i [rows_i, n] -> [m, n]. Operands are read where they are; beside
-/// the result it takes half a megabyte a thread and, where operands have less than 32 rows each or are
+/// the result it takes up to a megabyte a thread and, where operands have less than 32 rows each or are
 /// rounded to bfloat16, at most 16 MiB to gather the left ones in (or one left operand, if that is larger).
 Tensor sum_of_products(const std::vector<std::pair<Tensor, Tensor>>& pairs);
 

@@ -3,13 +3,7 @@
 #include <algorithm>
 #include <list>
 #include <mutex>
-#include <type_traits>
 
-#ifdef __AVX512BF16__
-#include <immintrin.h>
-#endif
-
-#include "rill/tensor/precision.h"
 #include "rill/tensor/threads.h"
 
 namespace rill::gemm {
@@ -18,65 +12,39 @@ using detail::Storage;
 using detail::TensorAccess;
 
 // A panel about 256 wide is read at full speed and stays in a core's second-level cache; an even number of
-// them keeps two threads busy; kernels are fastest at multiples of 16.
-Panels::Panels(std::int64_t all) : columns(all) {
+// them keeps two threads busy.
+Panels::Panels(std::int64_t all, std::int64_t granule) : columns(all) {
   constexpr std::int64_t widest = 256, narrowest = 96;
   const std::int64_t wanted = all < narrowest ? 1 : 2 * ((all + 2 * widest - 1) / (2 * widest));
-  width = ((all + wanted - 1) / wanted + 15) / 16 * 16;
-  if (wanted == 1) width = all;
+  width = wanted == 1 ? all : ((all + wanted - 1) / wanted + granule - 1) / granule * granule;
   count = (all + width - 1) / width;
 }
 
-namespace {
-
 template <class T>
-void copy_row(const T* from, std::int64_t count, T* to) {
-  std::copy_n(from, count, to);
-}
-void copy_row(const float* from, std::int64_t count, Bfloat16* to) {
-  std::int64_t i = 0;
-#ifdef __AVX512BF16__
-  for (; i + 16 <= count; i += 16)
-    _mm256_storeu_si256(reinterpret_cast<__m256i*>(to + i),
-                        (__m256i)_mm512_cvtneps_pbh(_mm512_loadu_ps(from + i)));
-#endif
-  for (; i < count; ++i) to[i] = round_to_bfloat16(from[i]);
-}
-
-/// A tile is turned in the first-level cache and then copied row by row.
-template <class To, class From>
-void copy_transposed(const Matrix<From>& from, std::int64_t rows, std::int64_t columns, To* to) {
-  constexpr std::int64_t tall = 16, wide = 64;
-  From tile[tall][wide];
-  for (std::int64_t r = 0; r < rows; r += tall)
-    for (std::int64_t c = 0; c < columns; c += wide) {
-      const std::int64_t height = std::min(tall, rows - r), width = std::min(wide, columns - c);
-      for (std::int64_t j = 0; j < width; ++j)
-        for (std::int64_t i = 0; i < height; ++i) tile[i][j] = from.data[(c + j) * from.stride + r + i];
-      for (std::int64_t i = 0; i < height; ++i) copy_row(tile[i], width, to + (r + i) * columns + c);
-    }
-}
-
-}  // namespace
-
-template <class To, class From>
-void copy_dense(const Matrix<From>& from, std::int64_t rows, std::int64_t columns, To* to) {
-  if (from.transposed) return copy_transposed(from, rows, columns, to);
-  for (std::int64_t i = 0; i < rows; ++i) copy_row(from.data + i * from.stride, columns, to + i * columns);
-}
-
-Matrix<Bfloat16> round_rows(const Matrix<float>& from, std::int64_t rows, std::int64_t columns,
-                            Bfloat16* to) {
-  const std::int64_t lines = from.transposed ? columns : rows, length = from.transposed ? rows : columns;
-  copy_dense(Matrix<float>{from.data, from.stride}, lines, length, to);
-  return {to, length, from.transposed};
-}
-
-bool rounds_operands(std::int64_t rows, std::int64_t columns) {
-  return matmul_precision() == Precision::bfloat16 && rows * columns >= 4096;
+void copy_dense(const Matrix<T>& from, std::int64_t rows, std::int64_t columns, T* to) {
+  if (!from.transposed) {
+    for (std::int64_t i = 0; i < rows; ++i)
+      std::copy_n(from.data + i * from.stride, columns, to + i * columns);
+    return;
+  }
+  constexpr std::int64_t tile = 64 / sizeof(T);
+  for (std::int64_t r = 0; r < rows; r += tile)
+    for (std::int64_t c = 0; c < columns; c += tile)
+      for (std::int64_t j = c; j < std::min(c + tile, columns); ++j)
+        for (std::int64_t i = r; i < std::min(r + tile, rows); ++i)
+          to[i * columns + j] = from.data[j * from.stride + i];
 }
 
 namespace {
+
+/// Which matrix of a storage is packed, and what into.
+struct View {
+  const void* data;
+  std::int64_t stride;
+  bool transposed, rounded;
+  std::int64_t k, n;
+  bool operator==(const View&) const = default;
+};
 
 /// The packed forms of one storage.
 class Packs final : public detail::Derived {
@@ -85,19 +53,16 @@ class Packs final : public detail::Derived {
     for (const auto& entry : entries_) detail::deallocate(entry.data, entry.bytes);
   }
 
-  template <class To, class From>
-  const To* find_or_pack(const Matrix<From>& matrix, std::int64_t k, std::int64_t n) {
-    const Entry wanted{matrix.data, matrix.stride, matrix.transposed, sizeof(To), k, n, nullptr, 0};
+  /// What was packed for that view, or else what fill(data) packs now; null when there is too much already.
+  template <class Fill>
+  const void* find_or_pack(const View& view, std::size_t bytes, const Fill& fill) {
     std::lock_guard lock(mutex_);
     for (const auto& entry : entries_)
-      if (entry.same_view(wanted)) return static_cast<const To*>(entry.data);
+      if (entry.view == view) return entry.data;
     if (entries_.size() == most_entries) return nullptr;
-    Entry entry = wanted;
-    entry.bytes = static_cast<std::size_t>(k * n) * sizeof(To);
-    entry.data = detail::allocate(entry.bytes);
-    entries_.push_back(entry);
-    pack(matrix, k, n, static_cast<To*>(entry.data));
-    return static_cast<const To*>(entry.data);
+    entries_.push_back({view, detail::allocate(bytes), bytes});
+    fill(entries_.back().data);
+    return entries_.back().data;
   }
 
  private:
@@ -105,59 +70,64 @@ class Packs final : public detail::Derived {
   static constexpr std::size_t most_entries = 8;
 
   struct Entry {
-    const void* source;
-    std::int64_t stride;
-    bool transposed;
-    std::size_t element;
-    std::int64_t k, n;
+    View view;
     void* data;
     std::size_t bytes;
-    bool same_view(const Entry& o) const {
-      return source == o.source && stride == o.stride && transposed == o.transposed && element == o.element &&
-             k == o.k && n == o.n;
-    }
   };
-
-  template <class To, class From>
-  static void pack(const Matrix<From>& matrix, std::int64_t k, std::int64_t n, To* to) {
-    const Panels panels(n);
-    constexpr std::int64_t rows = 64;
-    const std::int64_t blocks = (k + rows - 1) / rows;
-    const auto block = [&](std::int64_t unit) {
-      const std::int64_t panel = unit / blocks, row = unit % blocks * rows;
-      copy_dense(matrix.from(row, panels.begin(panel)), std::min(rows, k - row), panels.size(panel),
-                 to + k * panels.begin(panel) + row * panels.size(panel));
-    };
-    if (k * n < 16384)
-      for (std::int64_t unit = 0; unit < panels.count * blocks; ++unit) block(unit);
-    else
-      detail::parallel_parts(panels.count * blocks, block);
-  }
-
   std::mutex mutex_;
   std::list<Entry> entries_;
 };
 
+Packs* packs_of(const Tensor& b) {
+  const auto& body = TensorAccess::body(b);
+  if (!body.reused || body.count < 1024) return nullptr;
+  detail::Derived* derived = body.storage->derived();
+  if (!derived) derived = body.storage->set_derived(new Packs);
+  return dynamic_cast<Packs*>(derived);
+}
+
+void over_panels(std::int64_t panels, std::int64_t elements, detail::FunctionRef<void(std::int64_t)> body) {
+  if (elements >= 16384) return detail::parallel_parts(panels, body);
+  for (std::int64_t panel = 0; panel < panels; ++panel) body(panel);
+}
+
 }  // namespace
 
-template <class To, class From>
-const To* packed_panels(const Tensor& b, const Matrix<From>& matrix, std::int64_t k, std::int64_t n) {
-  const auto& body = TensorAccess::body(b);
-  if (!body.reused || k * n < 1024) return nullptr;
-  if (std::is_same_v<To, From> && !matrix.transposed && matrix.stride == n && Panels(n).count == 1)
-    return nullptr;
-  Storage& storage = *body.storage;
-  detail::Derived* derived = storage.derived();
-  if (!derived) derived = storage.set_derived(new Packs);
-  auto* packs = dynamic_cast<Packs*>(derived);
-  return packs ? packs->find_or_pack<To>(matrix, k, n) : nullptr;
+template <class T>
+const T* packed_panels(const Tensor& b, const Matrix<T>& matrix, std::int64_t k, std::int64_t n) {
+  const Panels panels = panels_of<T>(n);
+  if (!matrix.transposed && matrix.stride == n && panels.count == 1) return nullptr;
+  Packs* packs = packs_of(b);
+  if (!packs) return nullptr;
+  const View view{matrix.data, matrix.stride, matrix.transposed, false, k, n};
+  return static_cast<const T*>(
+      packs->find_or_pack(view, static_cast<std::size_t>(k * n) * sizeof(T), [&](void* to) {
+        over_panels(panels.count, k * n, [&](std::int64_t panel) {
+          const std::int64_t column = panels.begin(panel);
+          copy_dense(matrix.from(0, column), k, panels.size(panel), static_cast<T*>(to) + k * column);
+        });
+      }));
+}
+
+const std::uint32_t* packed_blocks(const Tensor& b, const Matrix<float>& matrix, std::int64_t k,
+                                   std::int64_t n) {
+  Packs* packs = packs_of(b);
+  if (!packs) return nullptr;
+  const View view{matrix.data, matrix.stride, matrix.transposed, true, k, n};
+  const auto bytes = static_cast<std::size_t>(blocks::count(k, n)) * sizeof(std::uint32_t);
+  return static_cast<const std::uint32_t*>(packs->find_or_pack(view, bytes, [&](void* to) {
+    const Panels panels = panels_of<Bfloat16>(n);
+    over_panels(panels.count, k * n, [&](std::int64_t panel) {
+      const std::int64_t column = panels.begin(panel);
+      blocks::fill(matrix.from(0, column), 0, k, k, panels.size(panel),
+                   static_cast<std::uint32_t*>(to) + blocks::count(k, column));
+    });
+  }));
 }
 
 template void copy_dense(const Matrix<float>&, std::int64_t, std::int64_t, float*);
 template void copy_dense(const Matrix<double>&, std::int64_t, std::int64_t, double*);
-template void copy_dense(const Matrix<float>&, std::int64_t, std::int64_t, Bfloat16*);
 template const float* packed_panels(const Tensor&, const Matrix<float>&, std::int64_t, std::int64_t);
 template const double* packed_panels(const Tensor&, const Matrix<double>&, std::int64_t, std::int64_t);
-template const Bfloat16* packed_panels(const Tensor&, const Matrix<float>&, std::int64_t, std::int64_t);
 
 }  // namespace rill::gemm

@@ -3,36 +3,44 @@
 // How the columns of a product's right operand are cut, and weights that are kept cut that way.
 
 #include <cstdint>
+#include <type_traits>
 
+#include "rill/tensor/kernels/bfloat16.h"
 #include "rill/tensor/kernels/gemm.h"
 #include "rill/tensor/tensor.h"
 
 namespace rill::gemm {
 
-/// Panels of columns, each but the last `width` wide. The cut depends on the number of columns alone, so that
-/// a packed weight fits every left operand.
+/// Panels of columns, each but the last `width` wide, a multiple of `granule`. The cut depends on the number
+/// of columns alone, so that a packed weight fits every left operand.
 struct Panels {
   std::int64_t columns, width, count;
-  explicit Panels(std::int64_t columns);
+  Panels(std::int64_t columns, std::int64_t granule);
+  static Panels whole(std::int64_t columns) { return {columns, columns, 1}; }
   std::int64_t begin(std::int64_t panel) const { return panel * width; }
   std::int64_t size(std::int64_t panel) const { return panel + 1 < count ? width : columns - panel * width; }
+
+ private:
+  Panels(std::int64_t c, std::int64_t w, std::int64_t n) : columns(c), width(w), count(n) {}
 };
 
-/// Copies [rows, columns] into dense rows, rounding float to Bfloat16 where `To` is that.
-template <class To, class From>
-void copy_dense(const Matrix<From>& from, std::int64_t rows, std::int64_t columns, To* to);
+/// The panels that products of T are cut into.
+template <class T>
+Panels panels_of(std::int64_t columns) {
+  return {columns, std::is_same_v<T, Bfloat16> ? blocks::columns : 16};
+}
 
-/// The same elements in the same order, dense and rounded, in `to`.
-Matrix<Bfloat16> round_rows(const Matrix<float>& from, std::int64_t rows, std::int64_t columns, Bfloat16* to);
+/// Copies [rows, columns] into dense rows.
+template <class T>
+void copy_dense(const Matrix<T>& from, std::int64_t rows, std::int64_t columns, T* to);
 
-/// Whether the operands of a float32 product with a right operand of this size are to be rounded to bfloat16.
-bool rounds_operands(std::int64_t rows, std::int64_t columns);
-
-/// The panels of a weight b [k, n], one after the other, each [k, its width] with dense rows. Made at the
-/// first call and kept beside b's bytes until these change; so the pointer is valid as long as b. Null where
-/// b is not worth packing: its elements are used once, or it is one panel already, or too many other parts of
-/// its storage are packed.
-template <class To, class From>
-const To* packed_panels(const Tensor& b, const Matrix<From>& matrix, std::int64_t k, std::int64_t n);
+/// The panels of a weight b [k, n], one after the other, each [k, its width] with dense rows; those of
+/// Bfloat16 in blocks. Made at the first call and kept beside b's bytes until these change; so the pointer is
+/// valid as long as b. Null where b is not worth packing: its elements are used once, or it is one panel
+/// already, or too many other parts of its storage are packed.
+template <class T>
+const T* packed_panels(const Tensor& b, const Matrix<T>& matrix, std::int64_t k, std::int64_t n);
+const std::uint32_t* packed_blocks(const Tensor& b, const Matrix<float>& matrix, std::int64_t k,
+                                   std::int64_t n);
 
 }  // namespace rill::gemm

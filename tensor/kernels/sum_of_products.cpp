@@ -1,5 +1,4 @@
 #include <algorithm>
-#include <span>
 #include <type_traits>
 
 #include "fmt/format.h"
@@ -7,13 +6,14 @@
 #include "rill/tensor/kernels/copy.h"
 #include "rill/tensor/kernels/matmul.h"
 #include "rill/tensor/kernels/matmul_operand.h"
-#include "rill/tensor/kernels/panels.h"
+#include "rill/tensor/kernels/products.h"
 #include "rill/tensor/kernels/scratch.h"
 #include "rill/tensor/threads.h"
 
 namespace rill::kernels {
 
 using detail::TensorAccess;
+using gemm::Bfloat16;
 using gemm::Matrix;
 using gemm::Operand;
 using gemm::Side;
@@ -30,6 +30,7 @@ struct Pair {
 template <class T, class Element>
 struct Run {
   Matrix<Element> left;
+  std::int64_t rows;
   const Pair<T>* first;
   const Pair<T>* last;
 };
@@ -44,55 +45,113 @@ template <class T>
 std::vector<Run<T, T>> runs_in_place(const std::vector<Pair<T>>& pairs) {
   std::vector<Run<T, T>> runs;
   for (const auto& pair : pairs) {
-    if (!runs.empty() && follows(*(&pair - 1), pair))
-      ++runs.back().last;
-    else
-      runs.push_back({pair.left, &pair, &pair + 1});
+    if (runs.empty() || !follows(*(&pair - 1), pair)) runs.push_back({pair.left, 0, &pair, &pair});
+    runs.back().rows += pair.rows;
+    ++runs.back().last;
   }
   return runs;
+}
+
+/// A block of the sum: rows from `row` on, columns from `column` on.
+struct Block {
+  std::int64_t row, rows, column, columns;
+};
+
+/// Calls multiply(left, depth) for stretches of at most `deepest` rows of a run, after gather(from, first,
+/// height, depth) was called for the part of each right operand that makes rows [first, first + height) of
+/// the stretch.
+template <class T, class Element, class Gather, class Multiply>
+void over_stretches(const Run<T, Element>& run, const Block& at, std::int64_t deepest, const Gather& gather,
+                    const Multiply& multiply) {
+  const Pair<T>* pair = run.first;
+  std::int64_t used = 0;  // rows of the pair
+  for (std::int64_t begin = 0; begin < run.rows; begin += deepest) {
+    const std::int64_t depth = std::min(deepest, run.rows - begin);
+    for (std::int64_t row = 0; row < depth;) {
+      const std::int64_t height = std::min(depth - row, pair->rows - used);
+      gather(pair->right.from(used, at.column), row, height, depth);
+      row += height;
+      used += height;
+      if (used == pair->rows) {
+        ++pair;
+        used = 0;
+      }
+    }
+    Matrix<Element> left = run.left.from(begin, at.row);
+    left.transposed = !left.transposed;
+    multiply(left, depth);
+  }
+}
+
+template <class T>
+void add_block(const std::vector<Run<T, T>>& runs, const Block& at, T* c, std::int64_t n) {
+  constexpr std::int64_t deepest = 512;
+  const gemm::Scratch<T> panel(deepest * at.columns);
+  for (const auto& run : runs)
+    over_stretches(
+        run, at, deepest,
+        [&](const Matrix<T>& from, std::int64_t first, std::int64_t height, std::int64_t) {
+          gemm::copy_dense(from, height, at.columns, panel.data() + first * at.columns);
+        },
+        [&](const Matrix<T>& left, std::int64_t depth) {
+          gemm::multiply(
+              gemm::Product<T>{at.rows, at.columns, depth, left, {panel.data(), at.columns}, c, n, true});
+        });
+}
+
+void add_block(const std::vector<Run<float, Bfloat16>>& runs, const Block& at, float* c, std::int64_t n) {
+  constexpr std::int64_t deepest = 1024;
+  const gemm::Scratch<std::uint32_t> panel(gemm::blocks::count(deepest, at.columns));
+  const gemm::Scratch<float> sum(at.rows * at.columns);
+  std::fill_n(sum.data(), at.rows * at.columns, 0.0f);
+  for (const auto& run : runs)
+    over_stretches(
+        run, at, deepest,
+        [&](const Matrix<float>& from, std::int64_t first, std::int64_t height, std::int64_t depth) {
+          gemm::blocks::fill(from, first, height, depth, at.columns, panel.data());
+        },
+        [&](const Matrix<Bfloat16>& left, std::int64_t depth) {
+          gemm::multiply(
+              gemm::RoundedProduct{at.rows, at.columns, depth, left, panel.data(), sum.data(), true});
+        });
+  for (std::int64_t i = 0; i < at.rows; ++i)
+    for (std::int64_t j = 0; j < at.columns; ++j) c[i * n + j] += sum.data()[i * at.columns + j];
 }
 
 /// Adds the products of some runs to c [m, n]. It is cut into blocks of rows by panels of columns, each of
 /// which goes through all pairs, so that nothing is summed across threads.
 template <class T, class Element>
 void add_runs(const std::vector<Run<T, Element>>& runs, std::int64_t m, std::int64_t n, T* c) {
-  constexpr std::int64_t tallest = 256, deepest = 512, worth_threads = 400'000;
-  const gemm::Panels panels(n);
+  constexpr std::int64_t tallest = 256, worth_threads = 400'000;
+  const gemm::Panels panels = gemm::panels_of<Element>(n);
   const std::int64_t blocks = (m + tallest - 1) / tallest;
   const std::int64_t block_rows = (m + blocks - 1) / blocks;
-
-  const auto add_block = [&](std::int64_t part) {
-    const std::int64_t row = part % blocks * block_rows, rows = std::min(block_rows, m - row);
-    const std::int64_t column = panels.begin(part / blocks), columns = panels.size(part / blocks);
-    const gemm::Scratch<Element> right(deepest * columns);
-    for (const auto& run : runs) {
-      std::int64_t at = 0, gathered = 0;
-      const auto flush = [&] {
-        Matrix<Element> left = run.left.from(at, row);
-        left.transposed = !left.transposed;
-        gemm::multiply(gemm::Product<Element>{
-            rows, columns, gathered, left, {right.data(), columns}, c + row * n + column, n, true});
-        at += gathered;
-        gathered = 0;
-      };
-      for (const auto* pair = run.first; pair != run.last; ++pair)
-        for (std::int64_t r = 0; r < pair->rows;) {
-          const std::int64_t count = std::min(pair->rows - r, deepest - gathered);
-          gemm::copy_dense(pair->right.from(r, column), count, columns, right.data() + gathered * columns);
-          r += count;
-          gathered += count;
-          if (gathered == deepest) flush();
-        }
-      if (gathered > 0) flush();
-    }
+  const auto add_part = [&](std::int64_t part) {
+    const std::int64_t row = part % blocks * block_rows, column = panels.begin(part / blocks);
+    add_block(runs, {row, std::min(block_rows, m - row), column, panels.size(part / blocks)},
+              c + row * n + column, n);
   };
   std::int64_t depth = 0;
-  for (const auto& run : runs)
-    for (const auto* pair = run.first; pair != run.last; ++pair) depth += pair->rows;
+  for (const auto& run : runs) depth += run.rows;
   if (2 * m * n * depth > worth_threads)
-    detail::parallel_parts(panels.count * blocks, add_block);
+    detail::parallel_parts(panels.count * blocks, add_part);
   else
-    for (std::int64_t part = 0; part < panels.count * blocks; ++part) add_block(part);
+    for (std::int64_t part = 0; part < panels.count * blocks; ++part) add_part(part);
+}
+
+/// Copies into dense rows, rounding where `to` says so.
+template <class T>
+void copy_left(const Pair<T>& pair, std::int64_t m, T* to) {
+  gemm::copy_dense(pair.left, pair.rows, m, to);
+}
+void copy_left(const Pair<float>& pair, std::int64_t m, Bfloat16* to) {
+  if (!pair.left.transposed) {
+    gemm::round_matrix(pair.left, pair.rows, m, to);
+    return;
+  }
+  const gemm::Scratch<float> dense(pair.rows * m);
+  gemm::copy_dense(pair.left, pair.rows, m, dense.data());
+  gemm::round_matrix(Matrix<float>{dense.data(), m}, pair.rows, m, to);
 }
 
 /// The same where a product for each run would have too few rows to be fast, or operands are rounded: gathers
@@ -109,17 +168,14 @@ void add_gathered(const std::vector<Pair<T>>& pairs, std::int64_t m, std::int64_
       rows += (last++)->rows;
     const gemm::Scratch<Element> left(rows * m);
     std::vector<std::int64_t> begins;
-    for (std::int64_t begin = 0; const auto& pair : std::span(first, last)) {
-      begins.push_back(begin);
-      begin += pair.rows;
-    }
-    const std::int64_t grain = std::max<std::int64_t>(1, 16384 / (rows / (last - first) * m + 1));
-    detail::parallel_for(last - first, grain, [&](std::int64_t begin, std::int64_t end) {
+    std::int64_t next = 0;
+    for (const Pair<T>* pair = first; pair != last; next += pair++->rows * m) begins.push_back(next);
+    const std::int64_t pairs_a_part = std::max<std::int64_t>(1, 16384 * (last - first) / (rows * m));
+    detail::parallel_for(last - first, pairs_a_part, [&](std::int64_t begin, std::int64_t end) {
       for (std::int64_t i = begin; i < end; ++i)
-        gemm::copy_dense(first[i].left, first[i].rows, m,
-                         left.data() + begins[static_cast<std::size_t>(i)] * m);
+        copy_left(first[i], m, left.data() + begins[static_cast<std::size_t>(i)]);
     });
-    add_runs<T, Element>({{Matrix<Element>{left.data(), m}, first, last}}, m, n, c);
+    add_runs<T, Element>({{Matrix<Element>{left.data(), m}, rows, first, last}}, m, n, c);
     first = last;
   }
 }
@@ -139,7 +195,7 @@ void add_products(const std::vector<Operand>& left, const std::vector<Operand>& 
   const std::int64_t m = out.shape()[0], n = out.shape()[1];
   T* c = TensorAccess::raw<T>(out);
   if constexpr (std::is_same_v<T, float>)
-    if (gemm::rounds_operands(m, n)) return add_gathered<gemm::Bfloat16>(pairs, m, n, c);
+    if (gemm::rounds_operands(m, n)) return add_gathered<Bfloat16>(pairs, m, n, c);
   if (runs.size() > 1 && rows < few_rows * static_cast<std::int64_t>(runs.size()))
     add_gathered<T>(pairs, m, n, c);
   else

@@ -16,6 +16,7 @@ using rill::DType;
 using rill::Precision;
 using rill::Shape;
 using rill::Tensor;
+namespace blocks = rill::gemm::blocks;
 using rill::gemm::Bfloat16;
 using rill::gemm::round_to_bfloat16;
 using rill::gemm::to_float;
@@ -76,37 +77,44 @@ TEST_CASE("rounding to bfloat16 takes the nearest, and of two the even one", "[t
 }
 
 TEST_CASE("every backend multiplies bfloat16 and sums in float32", "[tensor][matmul]") {
+  struct Size {
+    std::int64_t m, n, k;
+  };
   for (const auto& backend : rill::gemm::backends())
-    for (std::int64_t m : {1, 30})
+    for (const auto& [m, n, k] :
+         std::vector<Size>{{1, 64, 32}, {30, 50, 70}, {7, 200, 33}, {64, 128, 256}, {3, 1, 1}})
       for (bool a_transposed : {false, true})
         for (bool b_transposed : {false, true})
           for (bool accumulate : {false, true}) {
-            INFO(backend.name);
-            const std::int64_t n = 50, k = 70;
+            INFO(backend.name << " " << m << ", " << n << ", " << k);
             const Tensor a = random(a_transposed ? Shape{k, m + 2} : Shape{m, k + 2});
-            const Tensor b = random(b_transposed ? Shape{n, k} : Shape{k, n});
-            const auto elements = [](const Tensor& x) {
-              std::vector<Bfloat16> bits;
-              for (float v : x.span<float>()) bits.push_back(round_to_bfloat16(v));
-              return bits;
-            };
-            const auto a_bits = elements(a), b_bits = elements(b);
-            Tensor c = random({m, n + 1});
-            const Tensor before = cast(window(c, 1, 0, n), DType::float64);
+            const Tensor b = random(b_transposed ? Shape{n, k + 1} : Shape{k, n + 1});
+            std::vector<Bfloat16> a_bits;
+            for (float v : a.span<float>()) a_bits.push_back(round_to_bfloat16(v));
+            // In blocks, filled in three calls.
+            std::vector<std::uint32_t> b_blocks(static_cast<std::size_t>(blocks::count(k, n)), 0xdeadbeefu);
+            const rill::gemm::Matrix<float> rows{b.span<float>().data(), b.size(1), b_transposed};
+            const std::int64_t first = (k + 2) / 3, second = std::min(k, first + 20);
+            blocks::fill(rows, 0, first, k, n, b_blocks.data());
+            if (second > first)
+              blocks::fill(rows.from(first, 0), first, second - first, k, n, b_blocks.data());
+            if (k > second) blocks::fill(rows.from(second, 0), second, k - second, k, n, b_blocks.data());
+            Tensor c = random({m, n});
+            const Tensor before = cast(c, DType::float64);
             backend.bfloat16({m,
                               n,
                               k,
                               {a_bits.data(), a.size(1), a_transposed},
-                              {b_bits.data(), b.size(1), b_transposed},
+                              b_blocks.data(),
                               c.mutable_span<float>().data(),
-                              n + 1,
                               accumulate});
             const Tensor left =
                 a_transposed ? transpose(window(rounded(a), 1, 0, m), 0, 1) : window(rounded(a), 1, 0, k);
-            const Tensor right = b_transposed ? transpose(rounded(b), 0, 1) : rounded(b);
+            const Tensor right =
+                b_transposed ? transpose(window(rounded(b), 1, 0, k), 0, 1) : window(rounded(b), 1, 0, n);
             const Tensor expected =
                 accumulate ? rill::kernels::matmul_add(left, right, before) : matmul(left, right);
-            REQUIRE(largest_difference(window(c, 1, 0, n), expected) < 1e-5);
+            REQUIRE(largest_difference(c, expected) < 1e-7 * static_cast<double>(k + 20));
           }
 }
 

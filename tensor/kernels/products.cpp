@@ -1,0 +1,85 @@
+#include "rill/tensor/kernels/products.h"
+
+#include <algorithm>
+
+#include "rill/tensor/kernels/scratch.h"
+
+namespace rill::gemm {
+namespace {
+
+// Floating-point operations that are worth waking a thread for, and that are worth being a part of their own.
+constexpr std::int64_t worth_threads = 400'000;
+constexpr std::int64_t worth_part = 8'000'000;
+// With fewer rows, copying a panel of the right operand into dense rows costs more than it saves.
+constexpr std::int64_t worth_gathering = 128;
+
+}  // namespace
+
+Cut::Cut(std::int64_t m_, std::int64_t n_, std::int64_t k_, const Panels& panels_, std::int64_t fewest_rows)
+    : m(m_), n(n_), k(k_), panels(panels_) {
+  const std::int64_t rows = std::max(fewest_rows, worth_part / (2 * k * panels.width));
+  const std::int64_t blocks = (m + rows - 1) / rows;
+  block_rows = ((m + blocks - 1) / blocks + 7) / 8 * 8;
+}
+
+bool Cut::is_large() const { return 2 * m * n * k > worth_threads; }
+
+void Cut::over_blocks(std::int64_t products, detail::FunctionRef<void(const Block&)> body) const {
+  if (is_large()) {
+    const std::int64_t blocks = (m + block_rows - 1) / block_rows;
+    const std::int64_t units = panels.count * blocks;
+    detail::parallel_parts(products * units, [&](std::int64_t part) {
+      const std::int64_t panel = part % units / blocks, row = part % blocks * block_rows;
+      body({part / units, row, std::min(block_rows, m - row), panels.begin(panel), panels.size(panel)});
+    });
+  } else {
+    detail::parallel_for(products, worth_threads / (2 * m * n * k),
+                         [&](std::int64_t begin, std::int64_t end) {
+                           for (std::int64_t product = begin; product < end; ++product)
+                             for (std::int64_t panel = 0; panel < panels.count; ++panel)
+                               body({product, 0, m, panels.begin(panel), panels.size(panel)});
+                         });
+  }
+}
+
+template <class T>
+void multiply_stack(const Operand& a, const Operand& b, const Dims& batch, T* c, const Addend<T>& addend) {
+  const std::int64_t m = a.rows, n = b.columns, k = a.columns;
+  const Panels panels = panels_of<T>(n);
+  const T* packed = b.batch.empty() ? packed_panels(b.tensor, b.matrix<T>(), k, n) : nullptr;
+  const bool gathers = !packed && !b.transposed && panels.count > 1 && m >= worth_gathering;
+  Cut cut(m, n, k, panels, gathers ? 2 * worth_gathering : 32);
+  if (!packed && !cut.is_large()) cut.panels = Panels::whole(n);
+
+  cut.over_blocks(rill::count(batch), [&](const Block& at) {
+    T* const result = c + (at.product * m + at.row) * n + at.column;
+    const Matrix<T> left = matrix_of<T>(a, batch, at.product).from(at.row, 0);
+    const Matrix<T> right = matrix_of<T>(b, batch, at.product).from(0, at.column);
+    if (gathers) {
+      constexpr std::int64_t deepest = 512;
+      const Scratch<T> panel(std::min(k, deepest) * at.columns);
+      for (std::int64_t depth = 0; depth < k; depth += deepest) {
+        const std::int64_t deep = std::min(deepest, k - depth);
+        copy_dense(right.from(depth, 0), deep, at.columns, panel.data());
+        multiply(Product<T>{at.rows,
+                            at.columns,
+                            deep,
+                            left.from(0, depth),
+                            {panel.data(), at.columns},
+                            result,
+                            n,
+                            depth > 0});
+      }
+    } else {
+      const Matrix<T> whole = packed ? Matrix<T>{packed + k * at.column, at.columns} : right;
+      multiply(Product<T>{at.rows, at.columns, k, left, whole, result, n});
+    }
+    // Last, while the block is in the cache: to begin with it would be a pass through memory of its own.
+    if (addend.data) add_block(at, result, n, addend, result, n);
+  });
+}
+
+template void multiply_stack(const Operand&, const Operand&, const Dims&, float*, const Addend<float>&);
+template void multiply_stack(const Operand&, const Operand&, const Dims&, double*, const Addend<double>&);
+
+}  // namespace rill::gemm

@@ -1,0 +1,43 @@
+#include <algorithm>
+
+#include "rill/tensor/kernels/products.h"
+#include "rill/tensor/kernels/scratch.h"
+#include "rill/tensor/precision.h"
+
+namespace rill::gemm {
+
+bool rounds_operands(std::int64_t rows, std::int64_t columns) {
+  return matmul_precision() == Precision::bfloat16 && rows * columns >= 4096;
+}
+
+void multiply_stack_rounded(const Operand& a, const Operand& b, const Dims& batch, float* c,
+                            const Addend<float>& addend) {
+  const std::int64_t m = a.rows, n = b.columns, k = a.columns;
+  const std::uint32_t* packed = b.batch.empty() ? packed_blocks(b.tensor, b.matrix<float>(), k, n) : nullptr;
+  // The backend writes dense rows. Many rows are cut into blocks of whole ones, which need no copy; then all
+  // panels, one after the other, are read as one.
+  constexpr std::int64_t many = 256;
+  const Cut cut(m, n, k, packed && m >= many ? Panels::whole(n) : panels_of<Bfloat16>(n), packed ? 32 : many);
+  const std::int64_t deepest = packed ? k : std::min<std::int64_t>(k, 1024);
+
+  cut.over_blocks(rill::count(batch), [&](const Block& at) {
+    const Matrix<float> left = matrix_of<float>(a, batch, at.product).from(at.row, 0);
+    const Matrix<float> right = matrix_of<float>(b, batch, at.product).from(0, at.column);
+    float* const result = c + (at.product * m + at.row) * n + at.column;
+    const bool in_place = at.columns == n;
+    const Scratch<float> scratch(in_place ? 0 : at.rows * at.columns);
+    float* const sum = in_place ? result : scratch.data();
+    const Scratch<Bfloat16> rows(at.rows * deepest);
+    const Scratch<std::uint32_t> panel(packed ? 0 : blocks::count(deepest, at.columns));
+    for (std::int64_t depth = 0; depth < k; depth += deepest) {
+      const std::int64_t deep = std::min(deepest, k - depth);
+      if (!packed) blocks::fill(right.from(depth, 0), 0, deep, deep, at.columns, panel.data());
+      multiply(RoundedProduct{at.rows, at.columns, deep,
+                              round_matrix(left.from(0, depth), at.rows, deep, rows.data()),
+                              packed ? packed + blocks::count(k, at.column) : panel.data(), sum, depth > 0});
+    }
+    if (!in_place || addend.data) add_block(at, sum, at.columns, addend, result, n);
+  });
+}
+
+}  // namespace rill::gemm
