@@ -22,9 +22,7 @@ target_compile_options(rill_warnings INTERFACE -Wall -Wextra -Wpedantic -Wshadow
                        # and takes the undefined lanes of its own intrinsics for uninitialised variables
                        $<$<CXX_COMPILER_ID:GNU>:-Wno-uninitialized> $<$<CXX_COMPILER_ID:GNU>:-Wno-maybe-uninitialized>
                        # g++ 12 sees overlaps in std::string that are not there (its bug 105651)
-                       $<$<CXX_COMPILER_ID:GNU>:-Wno-restrict>
-                       # and values without a beginning in its own AVX-512 intrinsics (its bug 105593)
-                       $<$<CXX_COMPILER_ID:GNU>:-Wno-maybe-uninitialized>)
+                       $<$<CXX_COMPILER_ID:GNU>:-Wno-restrict>)
 if(RILL_WARNINGS_AS_ERRORS)
   target_compile_options(rill_warnings INTERFACE -Werror)
 endif()
