@@ -45,16 +45,17 @@ GRUCell::State GRUCell::operator()(const Tensor& projected, const State& state, 
   }
   const std::int64_t hidden = hidden_size();
   const auto gates = split(Tensor(recurrent), {2 * hidden, hidden}, 1);
-  const auto [z, r, n] = split<3>(projected);
-  const auto [u, v] = split<2>(matmul(h, gates[0]));
+  const auto x_parts = split<3>(projected);
+  const auto h_parts = split<2>(matmul(h, gates[0]));
   return with_activations(recurrent_activation_, activation_, [&](auto s, auto a) {
-    const Tensor reset = fused([s](auto x, auto y, auto before) { return s(x + y) * before; }, r, v, h);
+    const Tensor reset =
+        fused([s](auto x, auto y, auto before) { return s(x + y) * before; }, x_parts[1], h_parts[1], h);
     return fused(
         [s, a](auto x, auto y, auto candidate, auto before) {
           auto update = s(x + y);
           return update * before + (1 - update) * a(candidate);
         },
-        z, u, matmul_add(reset, gates[1], n), state);
+        x_parts[0], h_parts[0], matmul_add(reset, gates[1], x_parts[2]), state);
   });
 }
 

@@ -67,7 +67,7 @@ struct Packet {
   friend Packet where(Condition<T, A> c, Packet a, Packet b) { return xsimd::select(c.bits, a.v, b.v); }
   friend Packet abs(Packet x) { return xsimd::abs(x.v); }
   friend Packet exp(Packet x) {
-    return scale_large(x, [](Packet v) -> Packet { return xsimd::exp(v.v); });
+    return scale_large(x, [](Packet p) -> Packet { return xsimd::exp(p.v); });
   }
   friend Packet expm1(Packet x) { return where(x == 0, x, signless_expm1(x)); }
   friend Packet log(Packet x) {
@@ -106,7 +106,7 @@ struct Packet {
 
  private:
   static Packet signless_expm1(Packet x) {
-    return scale_large(x, [](Packet v) -> Packet { return xsimd::expm1(v.v); });
+    return scale_large(x, [](Packet p) -> Packet { return xsimd::expm1(p.v); });
   }
   // xsimd gives infinity already for arguments half a unit below the last that has a finite exponential.
   template <class F>
