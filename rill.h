@@ -27,6 +27,7 @@
 #include "rill/nn/recurrent.h"
 #include "rill/nn/rnn.h"
 #include "rill/nn/sequential.h"
+#include "rill/nn/state.h"
 #include "rill/optim/adagrad.h"
 #include "rill/optim/adam.h"
 #include "rill/optim/average.h"

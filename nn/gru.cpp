@@ -28,6 +28,8 @@ GRUCell::GRUCell(std::int64_t in, std::int64_t hidden, const GRUCellOptions& opt
                                  name(recurrent_activation_)));
   const Initializer make = options.recurrent_initializer ? options.recurrent_initializer : orthogonal();
   recurrent = Parameter(make({hidden, 3 * hidden}));
+  if (options.longest_dependency)
+    input.bias = Parameter(concat({chrono(options.longest_dependency)({hidden}), zeros({2 * hidden})}));
   if (options.reset_after) recurrent_bias = Parameter(zeros({3 * hidden}));
 }
 
@@ -60,11 +62,11 @@ GRUCell::State GRUCell::operator()(const Tensor& projected, const State& state, 
 }
 
 GRU::GRU(std::int64_t in, std::int64_t hidden, const GRUOptions& o)
-    : Recurrent<GRUCell>({o.layers, o.bidirectional, o.dropout, o.recurrent_dropout},
-                         [&](std::int64_t layer, bool) {
-                           return GRUCell(layer == 0 ? in : hidden * (o.bidirectional ? 2 : 1), hidden,
-                                          {o.activation, o.recurrent_activation, o.reset_after,
-                                           o.kernel_initializer, o.recurrent_initializer});
-                         }) {}
+    : Recurrent<GRUCell>(
+          {o.layers, o.bidirectional, o.dropout, o.recurrent_dropout}, [&](std::int64_t layer, bool) {
+            return GRUCell(layer == 0 ? in : hidden * (o.bidirectional ? 2 : 1), hidden,
+                           {o.activation, o.recurrent_activation, o.reset_after, o.longest_dependency,
+                            o.kernel_initializer, o.recurrent_initializer});
+          }) {}
 
 }  // namespace rill::nn

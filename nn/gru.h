@@ -16,17 +16,24 @@ struct GRUCellOptions {
   /// Whether the reset gate acts on the recurrent product (cuDNN, PyTorch, Keras's default) or on h before it
   /// (the paper).
   bool reset_after = true;
+  /// When not 0, the biases of z are chrono(longest_dependency) (Tallec and Ollivier 2018).
+  double longest_dependency = 0;
   Initializer kernel_initializer = {};     ///< glorot_uniform()
   Initializer recurrent_initializer = {};  ///< orthogonal()
 };
 
 /// Gated recurrent unit (Cho et al. 2014). With s the recurrent activation and a the activation:
 ///
-///   z, r, n = parts of x kernel + bias         u, v, w = parts of h recurrent + recurrent_bias        in
-///   this order, as in Keras z' = s(z + u)    r' = s(r + v) n' = a(n + r' w)                           or,
-///   with the reset before the product, a(n + (r' h) recurrent_n) h' = z' h + (1 - z') n'
+///   z, r, n = parts of x kernel + bias, in this order, as in Keras
+///   u, v, w = parts of h recurrent + recurrent_bias
 ///
-/// The state is h.
+///   z' = s(z + u)
+///   r' = s(r + v)
+///   n' = a(n + r' w)
+///   h' = z' h + (1 - z') n'
+///
+/// With the reset before the product there is no recurrent_bias, and w is (r' h) recurrent_n, not multiplied
+/// by r' again. The state is h.
 struct GRUCell {
   using State = Tensor;
 
@@ -52,6 +59,7 @@ struct GRUOptions {
   Activation activation = Activation::tanh;
   Activation recurrent_activation = Activation::sigmoid;
   bool reset_after = true;
+  double longest_dependency = 0;
   std::int64_t layers = 1;
   bool bidirectional = false;
   double dropout = 0;            ///< between layers

@@ -62,6 +62,11 @@ LSTMCell::State with_norm(const Tensor& z, const Tensor& c, const std::optional<
 
 }  // namespace
 
+Tensor LSTMInput::operator()(const Tensor& x) const {
+  if (!norm) return Linear::operator()(x);
+  return (*norm)(matmul(x, kernel)) + Tensor(*bias);
+}
+
 LSTMCell::LSTMCell(std::int64_t in, std::int64_t hidden, const LSTMCellOptions& options)
     : input(in, 4 * hidden, {.kernel_initializer = options.kernel_initializer}),
       hidden_(hidden),
@@ -76,12 +81,13 @@ LSTMCell::LSTMCell(std::int64_t in, std::int64_t hidden, const LSTMCellOptions& 
   const std::int64_t output = options.projection ? options.projection : hidden;
   const Initializer make = options.recurrent_initializer ? options.recurrent_initializer : orthogonal();
   recurrent = Parameter(make({output, 4 * hidden}));
-  const auto bias = input.bias->mutable_value().mutable_span<float>();
-  for (std::int64_t k = hidden; k < 2 * hidden; ++k)
-    bias[static_cast<std::size_t>(k)] = static_cast<float>(options.forget_bias);
+  const Tensor forget = options.longest_dependency ? chrono(options.longest_dependency)({hidden})
+                                                   : full({hidden}, options.forget_bias);
+  input.bias = Parameter(
+      concat({options.longest_dependency ? neg(forget) : zeros({hidden}), forget, zeros({2 * hidden})}));
   if (options.peephole) peephole = Parameter(zeros({3, hidden}));
   if (options.layer_norm) {
-    input_norm.emplace(4 * hidden);
+    input.norm.emplace(4 * hidden);
     recurrent_norm.emplace(4 * hidden);
     cell_norm.emplace(hidden);
   }
@@ -96,7 +102,7 @@ LSTMCell::State LSTMCell::initial_state(std::int64_t batch, DType dtype) const {
 LSTMCell::State LSTMCell::operator()(const Tensor& projected, const State& state, const Tensor& h) const {
   State next;
   if (cell_norm) {
-    const Tensor z = (*input_norm)(projected) + (*recurrent_norm)(matmul(h, recurrent));
+    const Tensor z = projected + (*recurrent_norm)(matmul(h, recurrent));
     next = with_norm(z, state[1], peephole, *cell_norm, recurrent_activation_, activation_);
   } else {
     const Tensor z = matmul_add(h, recurrent, projected);
@@ -111,7 +117,6 @@ Fields LSTMCell::fields() {
   std::vector<Field> out = {{"input", input}, {"recurrent", recurrent}};
   if (peephole) out.emplace_back("peephole", *peephole);
   if (cell_norm) {
-    out.emplace_back("input_norm", *input_norm);
     out.emplace_back("recurrent_norm", *recurrent_norm);
     out.emplace_back("cell_norm", *cell_norm);
   }
@@ -123,9 +128,10 @@ LSTM::LSTM(std::int64_t in, std::int64_t hidden, const LSTMOptions& o)
     : Recurrent<LSTMCell>(
           {o.layers, o.bidirectional, o.dropout, o.recurrent_dropout}, [&](std::int64_t layer, bool) {
             const std::int64_t below = (o.projection ? o.projection : hidden) * (o.bidirectional ? 2 : 1);
-            return LSTMCell(layer == 0 ? in : below, hidden,
-                            {o.activation, o.recurrent_activation, o.forget_bias, o.peephole, o.layer_norm,
-                             o.projection, o.kernel_initializer, o.recurrent_initializer});
+            return LSTMCell(
+                layer == 0 ? in : below, hidden,
+                {o.activation, o.recurrent_activation, o.forget_bias, o.longest_dependency, o.peephole,
+                 o.layer_norm, o.projection, o.kernel_initializer, o.recurrent_initializer});
           }) {}
 
 }  // namespace rill::nn

@@ -16,11 +16,23 @@ struct LSTMCellOptions {
   Activation activation = Activation::tanh;  ///< of the candidate and of the cell state on its way out
   Activation recurrent_activation = Activation::sigmoid;  ///< of the gates: sigmoid or hard_sigmoid
   double forget_bias = 1;                                 ///< Gers et al. 2000, Jozefowicz et al. 2015
+  /// When not 0, in place of forget_bias: forget biases are chrono(longest_dependency), input biases their
+  /// negatives (Tallec and Ollivier 2018).
+  double longest_dependency = 0;
   bool peephole = false;        ///< the gates see the cell state (Gers and Schmidhuber 2000)
   bool layer_norm = false;      ///< of both products and of the cell state on its way out (Ba et al. 2016)
   std::int64_t projection = 0;  ///< when not 0, h is projected to this size (Sak et al. 2014)
   Initializer kernel_initializer = {};     ///< glorot_uniform()
   Initializer recurrent_initializer = {};  ///< orthogonal()
+};
+
+/// What of the gates does not depend on the state: x kernel + bias, or norm(x kernel) + bias.
+struct LSTMInput : Linear {
+  std::optional<LayerNorm> norm;
+
+  using Linear::Linear;
+  Tensor operator()(const Tensor& x) const;
+  Fields fields() { return {{"kernel", kernel}, {"bias", bias}, {"norm", norm}}; }
 };
 
 /// Long short-term memory (Hochreiter and Schmidhuber 1997; with forget gates, Gers et al. 2000). With s the
@@ -30,14 +42,15 @@ struct LSTMCellOptions {
 ///   c' = s(f) c + s(i) a(g)
 ///   h' = s(o) a(c')
 ///
-/// With peepholes i and f also get p_i c and p_f c, and o gets p_o c'. The state is {h, c}.
+/// With peepholes i and f also get p_i c and p_f c, and o gets p_o c'. Layer-normalised, the gates are parts
+/// of norm(x kernel) + bias + norm(h recurrent), and a sees norm(c') in the last line. The state is {h, c}.
 struct LSTMCell {
   using State = std::array<Tensor, 2>;
 
-  Linear input;                       ///< kernel [in, 4 hidden], bias [4 hidden]
+  LSTMInput input;                    ///< kernel [in, 4 hidden], bias [4 hidden]
   Parameter recurrent;                ///< [hidden or projection, 4 hidden]
   std::optional<Parameter> peephole;  ///< [3, hidden]: p_i, p_f, p_o
-  std::optional<LayerNorm> input_norm, recurrent_norm, cell_norm;
+  std::optional<LayerNorm> recurrent_norm, cell_norm;
   std::optional<Parameter> projection;  ///< [hidden, projection]
 
   /// Throws ValueError for sizes below 1 and for a recurrent activation that is no gate.
@@ -61,6 +74,7 @@ struct LSTMOptions {
   Activation activation = Activation::tanh;
   Activation recurrent_activation = Activation::sigmoid;
   double forget_bias = 1;
+  double longest_dependency = 0;
   bool peephole = false;
   bool layer_norm = false;
   std::int64_t projection = 0;

@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "fmt/format.h"
-#include "rill/autograd/ops.h"
+#include "rill/autograd/fused.h"
 #include "rill/nn/dropout.h"
 #include "rill/tensor/create.h"
 #include "rill/tensor/error.h"
@@ -11,39 +11,76 @@
 namespace rill::nn::detail {
 namespace {
 
-// Which rows of a batch are still within their length, step by step.
-class Lengths {
+// Which steps of which rows count.
+class Steps {
  public:
-  Lengths(const Tensor& lengths, std::int64_t batch, std::int64_t time, DType dtype) : shortest_(time) {
-    if (!lengths.defined()) return;
+  enum class Rows : std::uint8_t { all, some, none };
+
+  Steps(const Tensor& lengths, const Tensor& mask, std::int64_t batch, std::int64_t time, DType dtype)
+      : rows_(static_cast<std::size_t>(time), Rows::all) {
+    if (lengths.defined() && mask.defined())
+      throw ValueError("Recurrent: both lengths and a mask were given; expected one of them");
+    Tensor counts;  // [time, batch]
+    if (lengths.defined()) {
+      check_lengths(lengths, batch, time);
+      counts = unsqueeze(arange(time), 1) < lengths;
+    } else if (mask.defined()) {
+      if (!(mask.shape() == Shape{batch, time}))
+        throw ShapeError(fmt::format("Recurrent: a mask of shape {}; expected [{}, {}]",
+                                     to_string(mask.shape()), batch, time));
+      counts = transpose(not_equal(mask, 0));
+    } else {
+      return;
+    }
+    counts_ = unsqueeze(cast(counts, dtype), -1);
+    const auto totals = sum(counts_, {1, 2}).to_vector<double>();
+    for (std::size_t t = 0; t < rows_.size(); ++t)
+      if (totals[t] < static_cast<double>(batch)) rows_[t] = totals[t] > 0 ? Rows::some : Rows::none;
+  }
+
+  Rows rows(std::int64_t step) const { return rows_[static_cast<std::size_t>(step)]; }
+  bool all() const {
+    return std::all_of(rows_.begin(), rows_.end(), [](Rows r) { return r == Rows::all; });
+  }
+  const Tensor& counts() const { return counts_; }  // [time, batch, 1], 1 where a step counts, else 0
+
+ private:
+  static void check_lengths(const Tensor& lengths, std::int64_t batch, std::int64_t time) {
     if (lengths.dtype() != DType::int64 || !(lengths.shape() == Shape{batch}))
       throw ShapeError(fmt::format("Recurrent: lengths {} {}; expected int64 [{}]", name(lengths.dtype()),
                                    to_string(lengths.shape()), batch));
     const auto values = lengths.to_vector<std::int64_t>();
-    for (std::size_t i = 0; i < values.size(); ++i) {
+    for (std::size_t i = 0; i < values.size(); ++i)
       if (values[i] < 0 || values[i] > time)
         throw ValueError(
             fmt::format("Recurrent: length {} at place {} does not lie in [0, {}]", values[i], i, time));
-      shortest_ = std::min(shortest_, values[i]);
-    }
-    if (shortest_ < time) within_ = arange(time) < unsqueeze(lengths, 1);
-    if (within_.defined()) within_ = cast(within_, dtype);
   }
-  bool all_within(std::int64_t step) const { return step < shortest_; }
-  Tensor within(std::int64_t step) const { return slice(within_, 1, {step, step + 1}); }  // [batch, 1]
 
- private:
-  std::int64_t shortest_;
-  Tensor within_;  // [batch, time]
+  std::vector<Rows> rows_;
+  Tensor counts_;
 };
 
+// The state after a step that counts for some rows: for the others it is the one before.
+std::vector<Tensor> keep(const Tensor& counts, std::vector<Tensor> next, const std::vector<Tensor>& before) {
+  if (next.size() == 2 && next[0].shape() == next[1].shape()) {
+    auto [h, c] = fused(
+        [](auto row, auto h1, auto c1, auto h0, auto c0) {
+          return std::tuple{where(row > 0, h1, h0), where(row > 0, c1, c0)};
+        },
+        counts, next[0], next[1], before[0], before[1]);
+    return {h, c};
+  }
+  for (std::size_t k = 0; k < next.size(); ++k) next[k] = where(counts, next[k], before[k]);
+  return next;
+}
+
 struct Pass {
-  std::vector<Tensor> outputs;  // time-major, in the order of time
+  std::vector<Tensor> outputs;  // in the order of time, the state's where a step does not count
   std::vector<Tensor> state;
 };
 
 Pass run_direction(const CellReference& cell, const Tensor& x, std::vector<Tensor> state, bool backwards,
-                   const Lengths& lengths, double recurrent_dropout) {
+                   const Steps& counting, double recurrent_dropout) {
   const std::vector<Tensor> inputs = unbind(cell.input(x), 0);
   const auto steps = static_cast<std::int64_t>(inputs.size());
   Tensor mask;
@@ -53,16 +90,14 @@ Pass run_direction(const CellReference& cell, const Tensor& x, std::vector<Tenso
   pass.outputs.resize(inputs.size());
   for (std::int64_t i = 0; i < steps; ++i) {
     const std::int64_t t = backwards ? steps - 1 - i : i;
-    const Tensor h = mask.defined() ? state[0] * mask : state[0];
-    std::vector<Tensor> next = cell.step(inputs[static_cast<std::size_t>(t)], state, h);
-    Tensor output = next[0];
-    if (!lengths.all_within(t)) {
-      const Tensor within = lengths.within(t);
-      output = output * within;
-      for (std::size_t k = 0; k < next.size(); ++k) next[k] = where(within, next[k], state[k]);
+    if (counting.rows(t) != Steps::Rows::none) {
+      const Tensor h = mask.defined() ? state[0] * mask : state[0];
+      std::vector<Tensor> next = cell.step(inputs[static_cast<std::size_t>(t)], state, h);
+      state = counting.rows(t) == Steps::Rows::all
+                  ? std::move(next)
+                  : keep(select(counting.counts(), 0, t), std::move(next), state);
     }
-    pass.outputs[static_cast<std::size_t>(t)] = std::move(output);
-    state = std::move(next);
+    pass.outputs[static_cast<std::size_t>(t)] = state[0];
   }
   pass.state = std::move(state);
   return pass;
@@ -91,7 +126,7 @@ Tensor zero_state(std::int64_t batch, std::int64_t hidden, DType dtype) {
 
 UntypedResult run_recurrent(const std::vector<CellReference>& cells, const RecurrentOptions& options,
                             const Tensor& x, const std::vector<std::vector<Tensor>>& initial,
-                            const Tensor& lengths) {
+                            const Tensor& lengths, const Tensor& mask) {
   if (x.rank() != 3)
     throw ShapeError(fmt::format("Recurrent: an input of shape {}; expected [batch, time, features]",
                                  to_string(x.shape())));
@@ -100,7 +135,7 @@ UntypedResult run_recurrent(const std::vector<CellReference>& cells, const Recur
     throw ShapeError(fmt::format("Recurrent: the input of shape {} has no time steps", to_string(x.shape())));
   if (!initial.empty() && initial.size() != cells.size())
     throw ShapeError(fmt::format("Recurrent: {} initial states for {} cells", initial.size(), cells.size()));
-  const Lengths within(lengths, batch, time, x.dtype());
+  const Steps counting(lengths, mask, batch, time, x.dtype());
   const std::size_t directions = options.bidirectional ? 2 : 1;
 
   // Time-major inside, so that a step's rows lie together.
@@ -116,12 +151,14 @@ UntypedResult run_recurrent(const std::vector<CellReference>& cells, const Recur
         check_state(initial[first + d], state, first + d);
         state = initial[first + d];
       }
-      Pass pass = run_direction(cell, sequence, std::move(state), d == 1, within, options.recurrent_dropout);
+      Pass pass =
+          run_direction(cell, sequence, std::move(state), d == 1, counting, options.recurrent_dropout);
       outputs.push_back(stack(pass.outputs, 0));
       last.push_back(pass.state[0]);
       result.state.push_back(std::move(pass.state));
     }
     sequence = directions == 1 ? outputs[0] : concat(outputs, -1);
+    if (!counting.all()) sequence = where(counting.counts(), sequence, 0);
     result.last = directions == 1 ? last[0] : concat(last, -1);
   }
   result.outputs = permute(sequence, {1, 0, 2});

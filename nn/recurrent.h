@@ -4,6 +4,7 @@
 #include <concepts>
 #include <functional>
 #include <string>
+#include <tuple>
 #include <type_traits>
 #include <utility>
 #include <vector>
@@ -12,8 +13,8 @@
 
 namespace rill::nn {
 
-/// The state of a recurrent cell, each tensor [batch, ...]: one tensor, or an std::array of them whose first
-/// is the output.
+/// The state of a recurrent cell, each tensor [batch, ...]: one tensor, or an std::array or std::tuple of
+/// them whose first is the output.
 template <class S>
 struct StateTraits {
   static constexpr bool valid = false;
@@ -34,9 +35,20 @@ struct StateTraits<std::array<Tensor, N>> {
     return state;
   }
 };
+template <std::same_as<Tensor>... T>
+struct StateTraits<std::tuple<T...>> {
+  static constexpr bool valid = sizeof...(T) > 0;
+  static std::vector<Tensor> pack(const std::tuple<T...>& state) {
+    return std::apply([](const auto&... part) { return std::vector<Tensor>{part...}; }, state);
+  }
+  static std::tuple<T...> unpack(const std::vector<Tensor>& parts) {
+    return [&]<std::size_t... I>(std::index_sequence<I...>) { return std::tuple<T...>{parts[I]...}; }
+    (std::index_sequence_for<T...>{});
+  }
+};
 
 /// What `Recurrent` drives. A cell is a module with
-///   using State = Tensor;                         or std::array<Tensor, N>
+///   using State = Tensor;                         or std::array<Tensor, N>, std::tuple<Tensor, Tensor>
 ///   std::int64_t hidden_size() const;             the last size of every part of the state
 ///   input(x)                                      what of a step does not depend on the state, such as a
 ///   Linear member:
@@ -69,6 +81,9 @@ struct RecurrentCall {
   /// int64 [batch], each from 0 to the time of the sequence: how many steps of each row count. Beyond them
   /// the state stays as it is and outputs are zeros.
   Tensor lengths = {};
+  /// The same for steps anywhere, in place of lengths: [batch, time] of any dtype, 0 for a step that does not
+  /// count. What x holds at such a step must be finite.
+  Tensor mask = {};
 };
 
 template <class State>
@@ -97,7 +112,7 @@ struct UntypedResult {
 void check(const RecurrentOptions& options);
 UntypedResult run_recurrent(const std::vector<CellReference>& cells, const RecurrentOptions& options,
                             const Tensor& x, const std::vector<std::vector<Tensor>>& initial,
-                            const Tensor& lengths);
+                            const Tensor& lengths, const Tensor& mask);
 Tensor zero_state(std::int64_t batch, std::int64_t hidden, DType dtype);
 
 template <Cell C>
@@ -113,7 +128,7 @@ CellReference refer_to(const C& cell) {
           if constexpr (std::same_as<typename C::State, Tensor>)
             state = dropped;
           else
-            state[0] = dropped;
+            std::get<0>(state) = dropped;
           return Traits::pack(cell(input, state));
         }
       },
@@ -155,14 +170,14 @@ class Recurrent {
         cells_.push_back(make(layer, direction == 1));
   }
 
-  /// x [batch, time, features]. Throws ShapeError for another rank, no time steps, lengths or states that do
-  /// not fit.
+  /// x [batch, time, features]. Throws ShapeError for another rank, no time steps, and lengths, a mask or
+  /// states that do not fit; ValueError for a length out of range.
   RecurrentResult<State> operator()(const Tensor& x, const RecurrentCall<State>& call = {}) const {
     std::vector<detail::CellReference> cells;
     for (const C& cell : cells_) cells.push_back(detail::refer_to(cell));
     std::vector<std::vector<Tensor>> initial;
     for (const State& state : call.initial) initial.push_back(StateTraits<State>::pack(state));
-    auto untyped = detail::run_recurrent(cells, options_, x, initial, call.lengths);
+    auto untyped = detail::run_recurrent(cells, options_, x, initial, call.lengths, call.mask);
     RecurrentResult<State> result{std::move(untyped.outputs), std::move(untyped.last), {}};
     for (const auto& parts : untyped.state) result.state.push_back(StateTraits<State>::unpack(parts));
     return result;

@@ -49,14 +49,14 @@ Callback early_stopping(EarlyStopping options) {
   struct State {
     Best best;
     std::int64_t waited = 0;
-    std::vector<std::pair<std::string, Tensor>> weights;
+    nn::State weights;
   };
   auto state = std::make_shared<State>(State{Best(options.monitor), 0, {}});
   Callback callback;
   callback.on_epoch = [state, options](Training& training) {
     if (state->best.improved(training, options.least_improvement)) {
       state->waited = 0;
-      if (options.restore_best) state->weights = weights_of(training.model);
+      if (options.restore_best) state->weights = nn::state(training.model);
     } else if (++state->waited >= options.patience) {
       training.stop = true;
       training.say(fmt::format("Epoch {}: early stopping; the best {} was {:.4f}", training.epoch,
@@ -64,7 +64,7 @@ Callback early_stopping(EarlyStopping options) {
     }
   };
   callback.on_end = [state](Training& training) {
-    if (!state->weights.empty()) load_weights(training.model, state->weights, "early_stopping");
+    if (!state->weights.empty()) nn::load_state(training.model, state->weights, "early_stopping");
   };
   return callback;
 }

@@ -129,45 +129,6 @@ std::string read_file(const std::string& path) {
   return {std::istreambuf_iterator<char>(file), {}};
 }
 
-// All that keeps weights from fitting a model, a line each.
-std::string differences(const std::vector<nn::NamedParameter>& parameters,
-                        const std::vector<std::pair<std::string, Tensor>>& weights) {
-  std::map<std::string, const Tensor*> given;
-  for (const auto& [name, tensor] : weights) given[name] = &tensor;
-  std::string out;
-  for (const auto& [name, parameter] : parameters) {
-    const auto found = given.find(name);
-    if (found == given.end()) {
-      out += fmt::format("\n  {} is missing", name);
-      continue;
-    }
-    const Tensor& tensor = *found->second;
-    if (!(tensor.shape() == parameter->shape()))
-      out += fmt::format("\n  {} has shape {}, the model expects {}", name, to_string(tensor.shape()),
-                         to_string(parameter->shape()));
-    if (tensor.dtype() != parameter->dtype())
-      out += fmt::format("\n  {} has dtype {}, the model expects {}", name, rill::name(tensor.dtype()),
-                         rill::name(parameter->dtype()));
-    given.erase(found);
-  }
-  for (const auto& [name, tensor] : given) out += fmt::format("\n  {} is not in the model", name);
-  return out;
-}
-
-void check_weights(const std::vector<nn::NamedParameter>& parameters,
-                   const std::vector<std::pair<std::string, Tensor>>& weights, const std::string& where) {
-  const std::string problems = differences(parameters, weights);
-  if (!problems.empty())
-    throw ValueError(fmt::format("{}: the weights do not fit the model:{}", where, problems));
-}
-
-void set_weights(const std::vector<nn::NamedParameter>& parameters,
-                 const std::vector<std::pair<std::string, Tensor>>& weights) {
-  std::map<std::string, nn::NamedParameter> by_name;
-  for (const auto& parameter : parameters) by_name.emplace(parameter.name, parameter);
-  for (const auto& [name, tensor] : weights) by_name.at(name).parameter->mutable_value() = tensor;
-}
-
 }  // namespace
 
 void write_checkpoint(const std::string& path, const Checkpoint& checkpoint) {
@@ -204,29 +165,17 @@ Checkpoint read_checkpoint(const std::string& path) {
   }
 }
 
-std::vector<std::pair<std::string, Tensor>> weights_of(const nn::Fields& model) {
-  std::vector<std::pair<std::string, Tensor>> weights;
-  for (const auto& [name, parameter] : nn::parameters(model)) weights.emplace_back(name, parameter->value());
-  return weights;
-}
-
-void load_weights(const nn::Fields& model, const std::vector<std::pair<std::string, Tensor>>& weights,
-                  const std::string& where) {
-  const auto parameters = nn::parameters(model);
-  check_weights(parameters, weights, where);
-  set_weights(parameters, weights);
-}
-
 void restore(const Checkpoint& checkpoint, const nn::Fields& model, optim::Optimizer& optimizer,
              const std::string& where) {
-  const auto parameters = nn::parameters(model);
-  check_weights(parameters, checkpoint.weights, where);
+  const std::string problems = nn::differences(model, checkpoint.weights);
+  if (!problems.empty())
+    throw ValueError(fmt::format("{}: the weights do not fit the model:{}", where, problems));
   try {
-    optimizer.set_state(parameters, checkpoint.optimizer);
+    optimizer.set_state(nn::parameters(model), checkpoint.optimizer);
   } catch (const ValueError& error) {
     throw ValueError(fmt::format("{}: {}", where, error.what()));
   }
-  set_weights(parameters, checkpoint.weights);
+  nn::load_state(model, checkpoint.weights, where);
 }
 
 }  // namespace rill::train

@@ -103,7 +103,7 @@ History fit(const nn::Fields& model, const Forward& forward, const data::Dataset
   const Interrupt interrupt;
   const auto save = [&](const std::string& path) {
     Checkpoint checkpoint;
-    checkpoint.weights = weights_of(model);
+    checkpoint.weights = nn::state(model);
     checkpoint.optimizer = options.optimizer.state();
     checkpoint.epoch = epoch;
     checkpoint.step = done;
