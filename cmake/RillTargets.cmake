@@ -76,6 +76,8 @@ endfunction()
 function(rill_install)
   get_property(targets GLOBAL PROPERTY RILL_TARGETS)
   install(TARGETS rill rill_options ${targets} EXPORT rillTargets FILE_SET HEADERS)
+  # For those who use Eigen beside Rill; it does not compile alone where Eigen is not.
+  install(FILES ${PROJECT_SOURCE_DIR}/tensor/eigen.h DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/rill/tensor)
   set(folder ${CMAKE_INSTALL_LIBDIR}/cmake/rill)
   install(EXPORT rillTargets NAMESPACE rill:: DESTINATION ${folder})
   configure_package_config_file(${PROJECT_SOURCE_DIR}/cmake/rillConfig.cmake.in
