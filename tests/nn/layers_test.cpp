@@ -7,8 +7,8 @@
 #include "rill/nn/linear.h"
 #include "rill/nn/model.h"
 #include "rill/nn/sequential.h"
-#include "rill/tensor/error.h"
 #include "rill/tensor/create.h"
+#include "rill/tensor/error.h"
 #include "rill/tensor/random.h"
 #include "tests/golden.h"
 

@@ -41,10 +41,16 @@ TEST_CASE("summary is a table of the layers, with totals", "[nn][model]") {
   Classifier model;
   nn::set_trainable(model.output, false);
   CHECK(nn::summary(model) ==
-        "Layer (kind)     Parameters                                                              Param #\n"
-        "================================================================================================\n"
-        "lstm (LSTM)      input.kernel [28, 1024], input.bias [1024], recurrent [256, 1024]  291,840\n"
-        "");
+        R"(Layer (kind)     Parameters                                                         Param #
+===========================================================================================
+lstm (LSTM)      input.kernel [28, 1024], input.bias [1024], recurrent [256, 1024]  291,840
+drop (Dropout)                                                                            0
+output (Linear)  kernel [256, 10], bias [10]                                          2,570
+===========================================================================================
+Total params: 294,410
+Trainable params: 291,840
+Non-trainable params: 2,570
+)");
 }
 
 TEST_CASE("a state taken out comes back", "[nn][model]") {
