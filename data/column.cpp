@@ -75,6 +75,45 @@ class TensorColumn : public Column {
   Shape row_;
 };
 
+template <Element T>
+Tensor rearrange(const Tensor& rows, const Shape& shape, const std::vector<std::int64_t>& order) {
+  Tensor result = Tensor::empty(shape, dtype_of<T>());
+  const std::int64_t count = rows.size(0);
+  const std::int64_t width = count == 0 ? 0 : rows.count() / count;
+  const T* in = rows.span<T>().data();
+  T* out = result.mutable_span<T>().data();
+  for (std::int64_t row = 0; row < count; ++row, in += width)
+    out = std::transform(order.begin(), order.end(), out, [in](std::int64_t element) { return in[element]; });
+  return result;
+}
+
+class RearrangedColumn : public Column {
+ public:
+  RearrangedColumn(std::shared_ptr<const Column> base, const Shape& row, std::vector<std::int64_t> order)
+      : base_(std::move(base)), row_(row), order_(std::move(order)) {}
+  std::int64_t size() const override { return base_->size(); }
+  Shape row() const override { return row_; }
+  std::int64_t bytes() const override { return base_->bytes(); }
+  Tensor gather(std::span<const std::int64_t> rows) const override {
+    const Tensor whole = base_->gather(rows);
+    const Shape shape = with_rows(rows, row_);
+    switch (whole.dtype()) {
+      case DType::float32:
+        return rearrange<float>(whole, shape, order_);
+      case DType::float64:
+        return rearrange<double>(whole, shape, order_);
+      case DType::int64:
+        break;
+    }
+    return rearrange<std::int64_t>(whole, shape, order_);
+  }
+
+ private:
+  std::shared_ptr<const Column> base_;
+  Shape row_;
+  std::vector<std::int64_t> order_;
+};
+
 }  // namespace
 
 std::shared_ptr<const Column> pixel_column(std::vector<std::uint8_t> bytes, const Shape& row) {
@@ -82,9 +121,9 @@ std::shared_ptr<const Column> pixel_column(std::vector<std::uint8_t> bytes, cons
   return std::make_shared<ByteColumn<float>>(std::move(bytes), size, row, pixels);
 }
 
-std::shared_ptr<const Column> label_column(std::vector<std::uint8_t> bytes) {
-  const std::int64_t size = static_cast<std::int64_t>(bytes.size());
-  return std::make_shared<ByteColumn<std::int64_t>>(std::move(bytes), size, Shape{}, labels);
+std::shared_ptr<const Column> label_column(std::vector<std::uint8_t> bytes, const Shape& row) {
+  const std::int64_t size = static_cast<std::int64_t>(bytes.size()) / count(row);
+  return std::make_shared<ByteColumn<std::int64_t>>(std::move(bytes), size, row, labels);
 }
 
 std::shared_ptr<const Column> tensor_column(const Tensor& values) {
@@ -97,6 +136,11 @@ std::shared_ptr<const Column> tensor_column(const Tensor& values) {
       break;
   }
   return std::make_shared<TensorColumn<std::int64_t>>(values);
+}
+
+std::shared_ptr<const Column> rearranged_column(std::shared_ptr<const Column> base, const Shape& row,
+                                                std::vector<std::int64_t> order) {
+  return std::make_shared<RearrangedColumn>(std::move(base), row, std::move(order));
 }
 
 }  // namespace rill::data::detail

@@ -34,12 +34,17 @@ Dataset::Dataset(const Tensor& features, const Tensor& targets)
 }
 
 Dataset Dataset::from_bytes(std::vector<std::uint8_t> features, const Shape& sample,
-                            std::vector<std::uint8_t> labels) {
+                            std::vector<std::uint8_t> labels, const Shape& label) {
   const auto width = static_cast<std::size_t>(rill::count(sample));
-  if (width == 0 || features.size() != width * labels.size())
-    throw ShapeError(fmt::format("Dataset: {} bytes are not {} samples of shape {}", features.size(),
-                                 labels.size(), to_string(sample)));
-  return {detail::pixel_column(std::move(features), sample), detail::label_column(std::move(labels))};
+  const auto label_width = static_cast<std::size_t>(rill::count(label));
+  if (label_width == 0 || labels.size() % label_width != 0)
+    throw ShapeError(
+        fmt::format("Dataset: {} labels are not of shape {} each", labels.size(), to_string(label)));
+  const std::size_t samples = labels.size() / label_width;
+  if (width == 0 || features.size() != width * samples)
+    throw ShapeError(fmt::format("Dataset: {} bytes are not {} samples of shape {}", features.size(), samples,
+                                 to_string(sample)));
+  return {detail::pixel_column(std::move(features), sample), detail::label_column(std::move(labels), label)};
 }
 
 Shape Dataset::feature_shape() const { return features_->row(); }
@@ -68,6 +73,20 @@ Dataset Dataset::skip(std::int64_t n) const {
   Dataset result = *this;
   result.first_ += std::min(n, count_);
   result.count_ -= std::min(n, count_);
+  return result;
+}
+
+Dataset Dataset::rearranged(const Shape& shape, std::vector<std::int64_t> order) const {
+  if (static_cast<std::int64_t>(order.size()) != rill::count(shape))
+    throw ShapeError(fmt::format("Dataset.rearranged: an order of {} elements for a sample of shape {}",
+                                 order.size(), to_string(shape)));
+  const std::int64_t elements = rill::count(feature_shape());
+  for (const std::int64_t element : order)
+    if (element < 0 || element >= elements)
+      throw ValueError(fmt::format("Dataset.rearranged: no element {} in a sample of shape {}", element,
+                                   to_string(feature_shape())));
+  Dataset result = *this;
+  result.features_ = detail::rearranged_column(features_, shape, std::move(order));
   return result;
 }
 

@@ -35,10 +35,10 @@ class Dataset {
   /// sizes differ.
   Dataset(const Tensor& features, const Tensor& targets);
   /// Keeps one byte an element and converts a batch at a time: features to float32 from 0 to 1 (byte / 255),
-  /// labels to int64. `sample` is the shape of one sample. Throws ShapeError when the bytes are not one
-  /// sample for each label.
+  /// labels to int64. `sample` is the shape of one sample, `label` that of its labels: {} for one label.
+  /// Throws ShapeError when the bytes are not as many samples as labels.
   static Dataset from_bytes(std::vector<std::uint8_t> features, const Shape& sample,
-                            std::vector<std::uint8_t> labels);
+                            std::vector<std::uint8_t> labels, const Shape& label = {});
 
   std::int64_t size() const { return count_; }
   /// The shape of one sample's features, and of its targets.
@@ -53,6 +53,11 @@ class Dataset {
   Dataset take(std::int64_t n) const;
   /// All but the first `n` samples. Throws ValueError for a negative n.
   Dataset skip(std::int64_t n) const;
+
+  /// The same samples with features of another shape: element i of a sample is element order[i] of it as it
+  /// was, both in row-major order. A batch is rearranged when it is read. Throws ShapeError unless the order
+  /// is as long as the shape needs; ValueError for an element that a sample does not have.
+  Dataset rearranged(const Shape& shape, std::vector<std::int64_t> order) const;
 
   /// Sample i as a batch of one. Throws ValueError when there is no such sample.
   Batch operator[](std::int64_t i) const;

@@ -165,6 +165,41 @@ TEST_CASE("take and skip stop at the end", "[data]") {
   CHECK(labels_of(numbered(5).skip(3)) == Labels{3, 4});
 }
 
+TEST_CASE("a sample of bytes may have several labels", "[data]") {
+  const auto dataset = data::Dataset::from_bytes({0, 255}, {1}, {1, 2, 3, 4, 5, 6}, {3});
+  CHECK(dataset.size() == 2);
+  CHECK(dataset.target_shape() == Shape{3});
+  CHECK(dataset[1].targets.shape() == Shape{1, 3});
+  CHECK(dataset[1].targets.to_vector<std::int64_t>() == Labels{4, 5, 6});
+}
+
+TEST_CASE("features may be read in another shape and order, of which nothing is copied", "[data]") {
+  const auto dataset = data::Dataset::from_bytes({0, 51, 102, 153, 204, 255}, {3}, {7, 8});
+  const auto reversed = dataset.rearranged({3, 1}, {2, 1, 0});
+  CHECK(reversed.feature_shape() == Shape{3, 1});
+  CHECK(reversed.bytes() == dataset.bytes());
+  const auto [features, targets] = reversed.rows(0, 2);
+  CHECK(features.shape() == Shape{2, 3, 1});
+  CHECK(features.to_vector<float>() == std::vector<float>{0.4F, 0.2F, 0.0F, 1.0F, 0.8F, 0.6F});
+  CHECK(targets.to_vector<std::int64_t>() == Labels{7, 8});
+  CHECK(dataset[0].features.to_vector<float>() == std::vector<float>{0.0F, 0.2F, 0.4F});
+  CHECK(reversed.rearranged({2}, {0, 0})[1].features.to_vector<float>() == std::vector<float>{1.0F, 1.0F});
+
+  Generator one(5), two(5);
+  CHECK(reversed.shuffled(one).skip(1)[0].features.to_vector<float>() ==
+        dataset.shuffled(two).skip(1).rearranged({3, 1}, {2, 1, 0})[0].features.to_vector<float>());
+  CHECK(reversed.rows(1, 1).features.shape() == Shape{0, 3, 1});
+}
+
+TEST_CASE("rearranging keeps every dtype", "[data]") {
+  const std::vector<std::int64_t> order{1, 0};
+  const data::Dataset doubles(tensor({{1, 2}, {3, 4}}, DType::float64), zeros({2}));
+  CHECK(doubles.rearranged({2}, order).rows(0, 2).features.to_vector<double>() ==
+        std::vector<double>{2, 1, 4, 3});
+  const data::Dataset integers(tensor({{1, 2}, {3, 4}}, DType::int64), zeros({2}));
+  CHECK(integers.rearranged({2}, order)[1].features.span<std::int64_t>()[0] == 4);
+}
+
 TEST_CASE("a dataset refuses what does not fit, saying what", "[data][errors]") {
   CHECK(message<ShapeError>([] {
           data::Dataset(zeros({3, 2}), zeros({4}));
@@ -174,6 +209,15 @@ TEST_CASE("a dataset refuses what does not fit, saying what", "[data][errors]") 
   CHECK(message<ShapeError>([] {
           data::Dataset::from_bytes({1, 2, 3}, {2}, {0});
         }) == "Dataset: 3 bytes are not 1 samples of shape [2]");
+  CHECK(message<ShapeError>([] {
+          data::Dataset::from_bytes({1, 2}, {1}, {1, 2, 3}, {2});
+        }) == "Dataset: 3 labels are not of shape [2] each");
+  CHECK(message<ShapeError>([] {
+          numbered(3).rearranged({3}, {0, 1});
+        }) == "Dataset.rearranged: an order of 2 elements for a sample of shape [3]");
+  CHECK(message<ValueError>([] {
+          numbered(3).rearranged({2}, {0, 2});
+        }) == "Dataset.rearranged: no element 2 in a sample of shape [2]");
   CHECK(message<ValueError>([] { numbered(3).batches(0); }) ==
         "Dataset.batches: a batch of 0 samples; at least 1 is needed");
   CHECK(message<ValueError>([] { numbered(3).take(-1); }) ==
