@@ -88,7 +88,7 @@ struct Packet {
   }
   friend Packet tanh(Packet x) {
     // Through expm1 of -2|x|, which neither overflows nor cancels.
-    const Packet e = signless_expm1(-2 * abs(x));
+    const Packet e = xsimd::expm1((-2 * abs(x)).v);
     return xsimd::copysign((-e / (e + 2)).v, x.v);
   }
   friend Packet sigmoid(Packet x) { return 1 / (1 + exp(-x)); }
@@ -96,7 +96,7 @@ struct Packet {
   friend Packet square(Packet x) { return x * x; }
   friend Packet reciprocal(Packet x) { return 1 / x; }
   friend Packet rsqrt(Packet x) { return 1 / sqrt(x); }
-  friend Packet softplus(Packet x) { return where(x > 0, x, Packet(0)) + log1p(exp(-abs(x))); }
+  friend Packet softplus(Packet x) { return where(x > 0, x, Packet(0)) + log1p(xsimd::exp((-abs(x)).v)); }
   friend Packet sign(Packet x) { return where(x > 0, Packet(1), where(x < 0, Packet(-1), x)); }
   friend Packet pow(Packet a, Packet b) {
     return each(a, b, [](T x, T y) { return std::pow(x, y); });
