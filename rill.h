@@ -43,6 +43,7 @@
 #include "rill/tensor/create.h"
 #include "rill/tensor/error.h"
 #include "rill/tensor/format.h"
+#include "rill/tensor/precision.h"
 #include "rill/tensor/random.h"
 #include "rill/tensor/tensor.h"
 #include "rill/tensor/threads.h"
