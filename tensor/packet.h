@@ -87,11 +87,24 @@ struct Packet {
     return xsimd::erf(x.v);
   }
   friend Packet tanh(Packet x) {
-    // Through expm1 of -2|x|, which neither overflows nor cancels.
-    const Packet e = xsimd::expm1((-2 * abs(x)).v);
-    return xsimd::copysign((-e / (e + 2)).v, x.v);
+    const Packet a = abs(x);
+    if constexpr (sizeof(T) == 4) {
+      const Packet e = xsimd::exp((-2 * a).v);
+      // 1 - e cancels where x is small; there Moshier's polynomial (Cephes, tanhf).
+      const Packet s = a * a;
+      const Packet p3 = (-5.70498872745e-3 * s + 2.06390887954e-2) * s - 5.37397155531e-2;
+      const Packet p = (p3 * s + 1.33314422036e-1) * s - 3.33332819422e-1;
+      return xsimd::copysign(where(a < 0.625, p * s * a + a, (1 - e) / (1 + e)).v, x.v);
+    } else {
+      const Packet e = xsimd::expm1((-2 * a).v);
+      return xsimd::copysign((-e / (e + 2)).v, x.v);
+    }
   }
-  friend Packet sigmoid(Packet x) { return 1 / (1 + exp(-x)); }
+  friend Packet sigmoid(Packet x) {
+    // Through exp of -|x|, which does not overflow.
+    const Packet e = xsimd::exp((-abs(x)).v);
+    return where(x < 0, e, Packet(1)) / (1 + e);
+  }
   friend Packet relu(Packet x) { return where(x > 0, x, where(x == x, Packet(0), x)); }
   friend Packet square(Packet x) { return x * x; }
   friend Packet reciprocal(Packet x) { return 1 / x; }

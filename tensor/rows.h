@@ -39,7 +39,7 @@ void copy_elements(const Tensor& from, const Tensor& to);
 /// Elements at, at + 1, ... of operand k; `left` are left of the row. The last ones of a row go through the
 /// same instructions as the others.
 template <class T>
-Packet<T> load(const Row& row, std::size_t k, std::int64_t at, std::int64_t left) {
+[[gnu::always_inline]] inline Packet<T> load(const Row& row, std::size_t k, std::int64_t at, std::int64_t left) {
   const T* p = static_cast<const T*>(row.data[k]);
   if (row.step[k] == 0) return Packet<T>(*p);
   if (left >= Packet<T>::width) [[likely]]
@@ -50,7 +50,7 @@ Packet<T> load(const Row& row, std::size_t k, std::int64_t at, std::int64_t left
 }
 
 template <class T>
-void store(const Row& row, std::size_t k, std::int64_t at, std::int64_t left, Packet<T> value) {
+[[gnu::always_inline]] inline void store(const Row& row, std::size_t k, std::int64_t at, std::int64_t left, Packet<T> value) {
   T* p = static_cast<T*>(row.data[k]);
   if (left >= Packet<T>::width) [[likely]]
     return value.store(p + at);
