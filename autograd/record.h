@@ -38,6 +38,10 @@ struct Window {
   bool drops_axis = false;  ///< the output is one element and lacks the axis
 };
 
+/// In place of a rule: the gradient is the cotangent itself, summed over what was broadcast. The sweep can
+/// let whatever gives the cotangent write it where it ends up.
+struct Identity {};
+
 template <class Rule>
 struct Wrt {
   const Tensor& input;
@@ -75,6 +79,7 @@ struct RuleBase {
   Tensor (*gradient)(RuleBase&, const Tensor& g, const Tensor& y) = nullptr;
   Product (*product)(RuleBase&, const Tensor& g) = nullptr;
   const Window* window = nullptr;
+  bool identity = false;
   void (*joint)(RuleBase&, Backward&) = nullptr;
   void (*destroy)(RuleBase&) noexcept = nullptr;
 };
@@ -88,6 +93,8 @@ struct RuleOf final : RuleBase {
   explicit RuleOf(F f_) : f(std::move(f_)) {
     if constexpr (std::same_as<F, Window>)
       window = &f;
+    else if constexpr (std::same_as<F, Identity>)
+      identity = true;
     else if constexpr (rule_takes_output<F>)
       gradient = [](RuleBase& r, const Tensor& g, const Tensor& y) -> Tensor {
         return static_cast<RuleOf&>(r).f(g, y);

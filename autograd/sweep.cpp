@@ -75,10 +75,12 @@ class Coverage {
 struct Cotangent {
   struct Pending {
     std::optional<Coverage> coverage;  // without it, all of `value` is written
+    std::vector<std::uint32_t> lent;  // values whose cotangents are being written to their windows of `value`
     std::vector<std::pair<Tensor, Tensor>> products;
     std::int64_t product_bytes = 0;
   };
   Tensor value;
+  bool borrowed = false;  // its memory is to be a window of another cotangent's
   std::unique_ptr<Pending> pending;
 
   Pending& wait() {
@@ -138,7 +140,7 @@ class Sweep final : public Backward {
     }
     if (!(g.shape() == info.shape)) g = recorded_ ? sum_to(g, Shape(info.shape)) : reduce(g, info.shape, op);
     Cotangent& c = at(place);
-    if (c.pending && c.pending->coverage) close_gaps(c);
+    if (c.pending && c.pending->coverage) close_gaps(place);
     if (!c.value.defined())
       c.value = std::move(g);
     else if (recorded_)
@@ -185,24 +187,10 @@ class Sweep final : public Backward {
   Tensor destination(std::size_t input) override {
     if (recorded_ || !wants(input)) return {};
     const std::uint32_t place = edge(input).value;
-    const auto& info = recording_.values[place];
-    if (info.op < static_cast<std::int64_t>(first_op_) || need(place) == source || !at(place).empty())
-      return {};
-    const auto& op = recording_.ops[static_cast<std::size_t>(info.op)];
-    if (op.joint || op.edges != 1) return {};
-    const Recording::Edge& parent = recording_.edges[op.first_edge];
-    const Window* window = parent.rule->window;
-    if (!window || window->step != 1 || !needs(parent.value)) return {};
-    const std::int64_t length = window->drops_axis ? 1 : info.shape[window->axis];
-    const std::int64_t end = window->start + length;
-    Cotangent& c = at(parent.value);
-    open_gaps(parent.value, window->axis);
-    if (!c.pending || !c.pending->coverage || c.pending->coverage->axis() != window->axis ||
-        c.pending->coverage->meets(window->start, end))
-      return {};
-    c.pending->coverage->add(window->start, end);
-    const Tensor part = kernels::window(c.value, window->axis, window->start, length);
-    return window->drops_axis ? kernels::squeeze(part, window->axis) : part;
+    const auto found = find_window(place, true);
+    if (!found) return {};
+    at(found->parent).pending->coverage->add(found->begin, found->end);
+    return found->memory;
   }
 
  private:
@@ -223,6 +211,99 @@ class Sweep final : public Backward {
     return earlier_.contains(place);
   }
 
+  /// Where in the cotangent of `parent` that of a value belongs, which is a slice of it.
+  struct Place {
+    std::uint32_t parent;
+    std::int64_t begin, end;
+    Tensor memory;
+  };
+
+  static std::int64_t end_of(const Window& window, const Shape& slice) {
+    return window.start + (window.drops_axis ? 1 : slice[window.axis]);
+  }
+
+  static Tensor window_of(const Tensor& value, const Window& window, std::int64_t end) {
+    const Tensor part = kernels::window(value, window.axis, window.start, end - window.start);
+    return window.drops_axis ? kernels::squeeze(part, window.axis) : part;
+  }
+
+  /// That place, where nothing is written yet. Memory for the parent is borrowed only where that is the last
+  /// link: chains of slices of sums may be as long as a sequence.
+  std::optional<Place> find_window(std::uint32_t place, bool may_borrow) {
+    const auto& info = recording_.values[place];
+    if (info.op < static_cast<std::int64_t>(first_op_) || need(place) == source || !at(place).empty())
+      return {};
+    const auto& op = recording_.ops[static_cast<std::size_t>(info.op)];
+    if (op.joint || op.edges != 1) return {};
+    const Recording::Edge& parent = recording_.edges[op.first_edge];
+    const Window* window = parent.rule->window;
+    if (!window || window->step != 1 || !needs(parent.value)) return {};
+    const std::int64_t end = end_of(*window, info.shape);
+    open_gaps(parent.value, window->axis, may_borrow);
+    const Cotangent& c = at(parent.value);
+    if (!c.pending || !c.pending->coverage || c.pending->coverage->axis() != window->axis ||
+        c.pending->coverage->meets(window->start, end))
+      return {};
+    take_back(parent.value, window->start, end);
+    return Place{parent.value, window->start, end, window_of(at(parent.value).value, *window, end)};
+  }
+
+  /// Memory for the cotangent of a value that was made by adding to a slice: the slice's own, if it is free.
+  Tensor borrow(std::uint32_t place) {
+    const auto& info = recording_.values[place];
+    if (info.op < static_cast<std::int64_t>(first_op_)) return {};
+    const auto& op = recording_.ops[static_cast<std::size_t>(info.op)];
+    if (op.joint) return {};
+    for (std::uint32_t e = op.first_edge; e < op.first_edge + op.edges; ++e) {
+      const Recording::Edge& edge = recording_.edges[e];
+      if (!edge.rule->identity || !needs(edge.value)) continue;
+      const auto& input = recording_.values[edge.value];
+      if (!(input.shape == info.shape) || input.dtype != info.dtype) continue;
+      if (auto found = find_window(edge.value, false)) {
+        at(edge.value).borrowed = true;
+        at(found->parent).pending->lent.push_back(edge.value);
+        return found->memory;
+      }
+    }
+    return {};
+  }
+
+  /// Ends the loans of a cotangent's memory that meet [begin, end): the borrowers keep the memory, and the
+  /// cotangent gets other.
+  void take_back(std::uint32_t place, std::int64_t begin, std::int64_t end) {
+    Cotangent& c = at(place);
+    if (!c.pending || c.pending->lent.empty()) return;
+    const bool meets = std::any_of(c.pending->lent.begin(), c.pending->lent.end(), [&](std::uint32_t lent) {
+      const auto& info = recording_.values[lent];
+      const auto& op = recording_.ops[static_cast<std::size_t>(info.op)];
+      const Window& window = *recording_.edges[op.first_edge].rule->window;
+      return window.start < end && begin < end_of(window, info.shape);
+    });
+    if (!meets) return;
+    for (const std::uint32_t lent : c.pending->lent) at(lent).borrowed = false;
+    c.pending->lent.clear();
+    c.value = kernels::copy(c.value);
+  }
+
+  /// Whether what a loan was for has come about: g lies where it belongs.
+  bool is_returned(std::uint32_t lent, std::uint32_t place, const Tensor& g, const Window& window,
+                   std::int64_t end) {
+    if (!std::exchange(at(lent).borrowed, false)) return false;
+    Cotangent& c = at(place);
+    const Tensor own = window_of(c.value, window, end);
+    const bool same = TensorAccess::body(g).storage == TensorAccess::body(own).storage &&
+                      TensorAccess::body(g).offset == TensorAccess::body(own).offset &&
+                      g.strides() == own.strides();
+    if (!same) {
+      at(lent).borrowed = true;
+      take_back(place, window.start, end);
+      return false;
+    }
+    std::erase(c.pending->lent, lent);
+    c.pending->coverage->add(window.start, end);
+    return true;
+  }
+
   void apply_rules(const Recording::Op& op) {
     const Tensor g = at(op.first_output).value;
     for (std::uint32_t e = 0; e < op.edges; ++e) {
@@ -230,7 +311,9 @@ class Sweep final : public Backward {
       if (!needs(edge.value)) continue;
       RuleBase& rule = *edge.rule;
       if (rule.window)
-        write_window(edge.value, *rule.window, g, op.name);
+        write_window(edge.value, *rule.window, op.first_output, g, op.name);
+      else if (rule.identity)
+        accumulate(edge.value, g, op.name);
       else if (rule.product)
         gather(edge.value, rule.product(rule, g), op.name);
       else
@@ -254,16 +337,19 @@ class Sweep final : public Backward {
     accumulate(place, gather_products(products, recorded_), op);
   }
 
-  void write_window(std::uint32_t place, const Window& window, const Tensor& cotangent, const char* op) {
+  void write_window(std::uint32_t place, const Window& window, std::uint32_t slice, const Tensor& cotangent,
+                    const char* op) {
     const Shape shape = recording_.values[place].shape;
     if (recorded_) {
       const Tensor part = window.drops_axis ? unsqueeze(cotangent, window.axis) : cotangent;
       return accumulate(place, unslice(part, shape, window.axis, window.start, window.step), op);
     }
+    const std::int64_t end = end_of(window, cotangent.shape());
+    if (is_returned(slice, place, cotangent, window, end)) return;
     const Tensor g = window.drops_axis ? kernels::unsqueeze(cotangent, window.axis) : cotangent;
     Cotangent& c = at(place);
     const std::int64_t length = g.shape()[window.axis];
-    const std::int64_t end = window.start + length;
+    if (window.step == 1) take_back(place, window.start, end);
     open_gaps(place, window.axis);
     Coverage* coverage = c.pending && c.pending->coverage ? &*c.pending->coverage : nullptr;
     if (coverage && window.step == 1 && coverage->axis() == window.axis &&
@@ -274,22 +360,25 @@ class Sweep final : public Backward {
     }
     if (coverage &&
         !(window.step == 1 && coverage->axis() == window.axis && coverage->contains(window.start, end)))
-      close_gaps(c);
+      close_gaps(place);
     // A rule may still hold a view of what is about to change.
     if (!TensorAccess::sole_owner(c.value) || !c.value.is_contiguous()) c.value = kernels::copy(c.value);
     kernels::add_into(g, kernels::window(c.value, window.axis, window.start, length, window.step));
   }
 
   /// Gives an empty cotangent memory of which nothing is written yet.
-  void open_gaps(std::uint32_t place, int axis) {
+  void open_gaps(std::uint32_t place, int axis, bool may_borrow = true) {
     Cotangent& c = at(place);
     if (c.value.defined()) return;
     const auto& info = recording_.values[place];
-    c.value = Tensor::empty(info.shape, info.dtype);
+    if (may_borrow) c.value = borrow(place);
+    if (!c.value.defined()) c.value = Tensor::empty(info.shape, info.dtype);
     c.wait().coverage.emplace(axis);
   }
 
-  void close_gaps(Cotangent& c) {
+  void close_gaps(std::uint32_t place) {
+    Cotangent& c = at(place);
+    take_back(place, 0, c.value.shape()[c.pending->coverage->axis()]);
     const Coverage coverage = *c.pending->coverage;
     c.pending->coverage.reset();
     coverage.for_each_gap(c.value.shape()[coverage.axis()], [&](std::int64_t begin, std::int64_t end) {
@@ -300,7 +389,7 @@ class Sweep final : public Backward {
   void settle(std::uint32_t place) {
     Cotangent& c = at(place);
     if (!c.pending) return;
-    if (c.pending->coverage) close_gaps(c);
+    if (c.pending->coverage) close_gaps(place);
     if (!c.pending->products.empty()) sum_products(place, "matmul");
     at(place).pending.reset();
   }

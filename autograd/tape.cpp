@@ -143,7 +143,7 @@ Tensor Tape::watch(const Tensor& x) {
     throw DTypeError(
         fmt::format("watch: a tensor of {} has no gradient; cast it to a floating dtype", name(x.dtype())));
   // A value of an outer tape stays linked to it, yet apart from its other uses.
-  if (detail::is_tracked(x)) return record("watch", x, wrt(x, [](const Tensor& g) { return g; }));
+  if (detail::is_tracked(x)) return record("watch", x, wrt(x, Identity{}));
   return detail::this_thread().append(detail::untracked(x), -1);
 }
 

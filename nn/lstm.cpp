@@ -95,8 +95,8 @@ LSTMCell::LSTMCell(std::int64_t in, std::int64_t hidden, const LSTMCellOptions& 
 }
 
 LSTMCell::State LSTMCell::initial_state(std::int64_t batch, DType dtype) const {
-  return {zeros({batch, projection ? projection->shape()[1] : hidden_}, dtype),
-          zeros({batch, hidden_}, dtype)};
+  return {detail::zero_state(batch, projection ? projection->shape()[1] : hidden_, dtype),
+          detail::zero_state(batch, hidden_, dtype)};
 }
 
 LSTMCell::State LSTMCell::operator()(const Tensor& projected, const State& state, const Tensor& h) const {

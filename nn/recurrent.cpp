@@ -121,7 +121,7 @@ void check(const RecurrentOptions& options) {
 }
 
 Tensor zero_state(std::int64_t batch, std::int64_t hidden, DType dtype) {
-  return zeros({batch, hidden}, dtype);
+  return expand(zeros({}, dtype), {batch, hidden});
 }
 
 UntypedResult run_recurrent(const std::vector<CellReference>& cells, const RecurrentOptions& options,

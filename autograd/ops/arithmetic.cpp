@@ -5,13 +5,11 @@
 namespace rill {
 
 Tensor operator+(const Tensor& a, const Tensor& b) {
-  return record("add", kernels::add(a, b), wrt(a, [](const Tensor& g) { return g; }),
-                wrt(b, [](const Tensor& g) { return g; }));
+  return record("add", kernels::add(a, b), wrt(a, Identity{}), wrt(b, Identity{}));
 }
 
 Tensor operator-(const Tensor& a, const Tensor& b) {
-  return record("sub", kernels::sub(a, b), wrt(a, [](const Tensor& g) { return g; }),
-                wrt(b, [](const Tensor& g) { return -g; }));
+  return record("sub", kernels::sub(a, b), wrt(a, Identity{}), wrt(b, [](const Tensor& g) { return -g; }));
 }
 
 Tensor operator*(const Tensor& a, const Tensor& b) {

@@ -29,8 +29,7 @@ Tensor gather(const Tensor& x, std::int64_t axis, const Tensor& indices) {
 
 Tensor scatter_add(const Tensor& x, std::int64_t axis, const Tensor& indices, const Tensor& values) {
   const int a = normalize_axis(axis, x.rank(), "scatter_add");
-  return record("scatter_add", kernels::scatter_add(x, a, indices, values),
-                wrt(x, [](const Tensor& g) { return g; }),
+  return record("scatter_add", kernels::scatter_add(x, a, indices, values), wrt(x, Identity{}),
                 wrt(values, [a, indices](const Tensor& g) { return gather(g, a, indices); }));
 }
 

@@ -68,7 +68,7 @@ Tensor matmul_add(const Tensor& a, const Tensor& b, const Tensor& c) {
   }
   return record("matmul_add", std::move(value),
                 wrt(a, [b](const Tensor& g) { return matmul(g, transpose(b)); }), wrt(b, weight_rule(a)),
-                wrt(c, [](const Tensor& g) { return g; }));
+                wrt(c, Identity{}));
 }
 
 Tensor outer(const Tensor& a, const Tensor& b) {

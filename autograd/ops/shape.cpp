@@ -37,7 +37,7 @@ Tensor permute(const Tensor& x, const Axes& order) {
 
 Tensor expand(const Tensor& x, const Shape& shape) {
   if (x.shape() == shape) return x;
-  return record("expand", kernels::expand(x, shape), wrt(x, [](const Tensor& g) { return g; }));
+  return record("expand", kernels::expand(x, shape), wrt(x, Identity{}));
 }
 
 Tensor squeeze(const Tensor& x, const Axes& axes) {
@@ -72,7 +72,7 @@ Tensor flip(const Tensor& x, const Axes& axes) {
 
 Tensor contiguous(const Tensor& x) {
   if (x.is_contiguous()) return x;
-  return record("contiguous", kernels::contiguous(x), wrt(x, [](const Tensor& g) { return g; }));
+  return record("contiguous", kernels::contiguous(x), wrt(x, Identity{}));
 }
 
 }  // namespace rill

@@ -54,6 +54,7 @@ Tensor product(Tensor left, Tensor right, const Tensor& addend, const char* oper
   const Dims batch = a.batch.empty() && b.batch.empty() ? Dims() : shape;
   if (left.rank() > 1) shape.push_back(left.shape()[left.rank() - 2]);
   if (right.rank() > 1) shape.push_back(right.shape().back());
+  if (gemm::repeats_zero(left)) return expand(addend.defined() ? addend : full({}, 0, left.dtype()), shape);
   const Tensor out = Tensor::empty(shape, left.dtype());
   if (left.dtype() == DType::float32)
     compute<float>(a, b, batch, out, addend);

@@ -10,7 +10,8 @@ namespace rill::kernels {
 /// a [..., m, k] x b [..., k, n] -> [..., m, n]; leading axes broadcast. A vector operand counts as a row
 /// (left) or a column (right), whose axis is dropped from the result. Any layout is read in place where rows
 /// or columns are dense, transposed ones too. Where b's storage is a parameter's (`reused`), b is packed once
-/// and the packed form is kept beside its value until that changes. Floating dtypes only. Throws ShapeError,
+/// and the packed form is kept beside its value until that changes. Where a is one zero, repeated, the product
+/// is zeros whatever b holds, infinities too. Floating dtypes only. Throws ShapeError,
 /// DTypeError.
 Tensor matmul(const Tensor& a, const Tensor& b);
 

@@ -66,6 +66,14 @@ void join_rows(Operand& x) {
   x.batch_strides = {};
 }
 
+bool repeats_zero(const Tensor& x) {
+  if (x.count() < 2) return false;
+  for (int axis = 0; axis < x.rank(); ++axis)
+    if (x.shape()[axis] > 1 && x.strides()[axis] != 0) return false;
+  return x.dtype() == DType::float32 ? *TensorAccess::data<float>(x) == 0
+                                     : x.dtype() == DType::float64 && *TensorAccess::data<double>(x) == 0;
+}
+
 void agree_on_dtype(Tensor& a, Tensor& b, const char* operation) {
   if (a.dtype() != b.dtype()) {
     if (TensorAccess::body(a).weak)

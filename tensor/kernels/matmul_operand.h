@@ -30,6 +30,10 @@ Operand operand(const Tensor& x, Side side);
 /// its matrices have so few rows that they are not worth products of their own. Leaves it as it is otherwise.
 void join_rows(Operand& x);
 
+/// Whether x is one zero, repeated: the state that a recurrent layer begins with. Its products are zeros,
+/// whatever it is multiplied by.
+bool repeats_zero(const Tensor& x);
+
 /// Throws DTypeError unless both hold the same floating dtype; a number takes that of the other.
 void agree_on_dtype(Tensor& a, Tensor& b, const char* operation);
 

@@ -228,6 +228,7 @@ Tensor sum_of_products(const std::vector<std::pair<Tensor, Tensor>>& pairs) {
   right.reserve(pairs.size());
   for (const auto& [l, r] : pairs) {
     check(l, r, pairs.front());
+    if (gemm::repeats_zero(l)) continue;
     left.push_back(gemm::operand(l, Side::left));
     right.push_back(gemm::operand(r, Side::right));
   }

@@ -1,4 +1,6 @@
 #include "rill/tensor/kernels/matmul.h"
+#include "rill/tensor/create.h"
+#include "rill/tensor/kernels/views.h"
 
 #include <cmath>
 #include <limits>
@@ -369,8 +371,7 @@ TEST_CASE("matmul says what does not fit", "[tensor][matmul]") {
   CHECK_THROWS_WITH(matmul(whole, whole), "matmul: int64 [2, 2] x [2, 2]: expected float32 or float64");
   CHECK_THROWS_AS(matmul(Tensor(), random({2})), rill::ValueError);
 
-  CHECK_THROWS_WITH(matmul_add(random({2, 3}), random({3, 4}), random({5})),
-                    ContainsSubstring("matmul_add"));
+  CHECK_THROWS_WITH(matmul_add(random({2, 3}), random({3, 4}), random({5})), ContainsSubstring("matmul_add"));
   CHECK_THROWS_WITH(matmul_add(random({2, 3}), random({3, 4}), random({7, 2, 4})),
                     "matmul_add: [7, 2, 4] cannot be added to a product of shape [2, 4]");
   CHECK_THROWS_WITH(matmul_add(random({2, 3}), random({3, 4}), random({4}, DType::float64)),
@@ -386,4 +387,16 @@ TEST_CASE("matmul says what does not fit", "[tensor][matmul]") {
   CHECK_THROWS_AS(sum_of_products({{random({2, 3}), random({2, 4})},
                                    {random({2, 3}, DType::float64), random({2, 4}, DType::float64)}}),
                   rill::DTypeError);
+}
+
+TEST_CASE("a product with one zero, repeated, is what is added to it", "[tensor][matmul]") {
+  for (const rill::DType dtype : {rill::DType::float32, rill::DType::float64}) {
+    const rill::Tensor zero = rill::kernels::expand(rill::zeros({}, dtype), {3, 2}),
+                       b = rill::full({2, 4}, 5, dtype), c = rill::full({4}, 7, dtype);
+    REQUIRE(rill::kernels::matmul(zero, b).to_vector<double>() == std::vector<double>(12, 0));
+    REQUIRE(rill::kernels::matmul_add(zero, b, c).to_vector<double>() == std::vector<double>(12, 7));
+    REQUIRE(rill::kernels::sum_of_products({{zero, rill::full({3, 4}, 1, dtype)}}).to_vector<double>() ==
+            std::vector<double>(8, 0));
+    REQUIRE_THROWS_AS(rill::kernels::matmul(zero, rill::full({3, 4}, 1, dtype)), rill::ShapeError);
+  }
 }
