@@ -15,5 +15,6 @@
 #include "rill/autograd/ops/shape.h"
 #include "rill/autograd/ops/slice.h"
 #include "rill/autograd/ops/softmax.h"
+#include "rill/autograd/ops/standardize.h"
 #include "rill/autograd/ops/statistics.h"
 #include "rill/autograd/ops/unary.h"

@@ -18,6 +18,9 @@ namespace {
 // Products that wait to be gathered hold on to their operands; beyond this many bytes of right operands they
 // are summed.
 constexpr std::int64_t largest_gathering = std::int64_t{64} << 20;
+// A gradient of a broadcast value that has at most so many elements is summed with the next before both are
+// summed to the value's shape: a bias or a mask that every time step sees is reduced once.
+constexpr std::int64_t largest_broadcast = std::int64_t{1} << 18;
 
 /// The parts of one axis of a cotangent that have been written so far; the rest of its memory is
 /// uninitialised.
@@ -78,6 +81,7 @@ struct Cotangent {
     std::vector<std::uint32_t> lent;  // values whose cotangents are being written to their windows of `value`
     std::vector<std::pair<Tensor, Tensor>> products;
     std::int64_t product_bytes = 0;
+    Tensor broadcast;  // what is to be summed to the value's shape
   };
   Tensor value;
   bool borrowed = false;  // its memory is to be a window of another cotangent's
@@ -138,8 +142,15 @@ class Sweep final : public Backward {
                                      name(g.dtype()), name(info.dtype)));
       g = kernels::cast(g, info.dtype);
     }
-    if (!(g.shape() == info.shape)) g = recorded_ ? sum_to(g, Shape(info.shape)) : reduce(g, info.shape, op);
     Cotangent& c = at(place);
+    if (!(g.shape() == info.shape)) {
+      if (recorded_)
+        g = sum_to(g, Shape(info.shape));
+      else if (g.count() > largest_broadcast || !is_broadcast(info.shape, g.shape()))
+        g = reduce(g, info.shape, op);
+      else
+        return wait_with(c.wait(), std::move(g), info.shape, op);
+    }
     if (c.pending && c.pending->coverage) close_gaps(place);
     if (!c.value.defined())
       c.value = std::move(g);
@@ -391,7 +402,28 @@ class Sweep final : public Backward {
     if (!c.pending) return;
     if (c.pending->coverage) close_gaps(place);
     if (!c.pending->products.empty()) sum_products(place, "matmul");
+    if (c.pending->broadcast.defined()) {
+      const Shape shape = recording_.values[place].shape;
+      accumulate(place, reduce(std::exchange(c.pending->broadcast, {}), shape, "sum_to"), "sum_to");
+    }
     at(place).pending.reset();
+  }
+
+  static bool is_broadcast(const Shape& from, const Shape& to) {
+    const int added = to.size() - from.size();
+    bool fits = added >= 0;
+    for (int i = 0; fits && i < from.size(); ++i) fits = from[i] == to[added + i] || from[i] == 1;
+    return fits;
+  }
+
+  static void wait_with(Cotangent::Pending& pending, Tensor g, const Shape& shape, const char* op) {
+    Tensor& sum = pending.broadcast;
+    if (sum.defined() && sum.shape() == g.shape())
+      kernels::accumulate(sum, g);
+    else if (sum.defined())
+      sum = kernels::add(reduce(sum, shape, op), reduce(g, shape, op));
+    else
+      sum = std::move(g);
   }
 
   static Tensor reduce(const Tensor& g, const Shape& shape, const char* op) {

@@ -16,9 +16,7 @@ Tensor LayerNorm::operator()(const Tensor& x) const {
   if (x.rank() == 0 || x.size(-1) != gain.shape()[0])
     throw ShapeError(fmt::format("LayerNorm: an input of shape {}; expected {} on the last axis",
                                  to_string(x.shape()), gain.shape()[0]));
-  const Tensor centred = x - mean(x, -1, {.keepdims = true});
-  const Tensor scale = rsqrt(mean(square(centred), -1, {.keepdims = true}) + epsilon);
-  return fused([](auto c, auto s, auto g, auto b) { return c * s * g + b; }, centred, scale, gain, bias);
+  return fused([](auto y, auto g, auto b) { return y * g + b; }, standardize(x, epsilon), gain, bias);
 }
 
 }  // namespace rill::nn

@@ -176,6 +176,8 @@ void add_reductions() {
     on_one(
         "log_softmax", [axis](auto& x) { return log_softmax(x, axis); }, shapes);
   }
+  on_one("standardize", [](auto& x) { return standardize(x, 0.1); },
+         {{{3, 4}}, {{2, 2, 3}}, {{1}}, {{5, 19}}, {{0, 3}}, {{3, 0}}});
   on_one("sum_to", [](auto& x) { return sum_to(x, {3, 1}); }, {{{3, 4}}, {{2, 3, 2}}, {{3, 1}}, {{0, 3, 2}}});
   on_one("sum_to", [](auto& x) { return sum_to(x, {}); }, {{{3, 4}}, {{}}, {{1}}, {{0}}});
 }
