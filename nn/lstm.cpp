@@ -55,7 +55,9 @@ LSTMCell::State with_norm(const Tensor& z, const Tensor& c, const std::optional<
                                      auto c_before) { return s(forget) * c_before + s(in) * a(candidate); },
                               i, f, g, c);
     if (peephole) o = o + select(Tensor(*peephole), 0, 2) * next;
-    const Tensor h = fused([s, a](auto out, auto normed) { return s(out) * a(normed); }, o, norm(next));
+    const Tensor h =
+        fused([s, a](auto out, auto y, auto gain, auto bias) { return s(out) * a(y * gain + bias); }, o,
+              standardize(next, norm.epsilon), norm.gain, norm.bias);
     return {h, next};
   });
 }
@@ -102,7 +104,9 @@ LSTMCell::State LSTMCell::initial_state(std::int64_t batch, DType dtype) const {
 LSTMCell::State LSTMCell::operator()(const Tensor& projected, const State& state, const Tensor& h) const {
   State next;
   if (cell_norm) {
-    const Tensor z = projected + (*recurrent_norm)(matmul(h, recurrent));
+    const Tensor z = fused([](auto x, auto y, auto gain, auto bias) { return x + y * gain + bias; },
+                           projected, standardize(matmul(h, recurrent), recurrent_norm->epsilon),
+                           recurrent_norm->gain, recurrent_norm->bias);
     next = with_norm(z, state[1], peephole, *cell_norm, recurrent_activation_, activation_);
   } else {
     const Tensor z = matmul_add(h, recurrent, projected);
