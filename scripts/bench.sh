@@ -1,30 +1,30 @@
 #!/usr/bin/env bash
-# The reference training step of Rill and of libtorch in its best setting, in turn, so that a drift of the
-# machine meets both.
+# Builds the benchmarks and prints their figures, in turn with libtorch's in its best setting.
 set -euo pipefail
 
 usage() {
   cat <<'TEXT'
-Usage: scripts/bench.sh [ROUNDS]
+Usage: scripts/bench.sh [--rounds N] [--json FILE] [PART...]
 
-Builds and times a training step of the tutorial's classifier (batch 32, float32) with Rill and, where
-libtorch-dev is installed, with libtorch: ROUNDS times (3) each, in turn.
+Measures Rill beside the machine's own limits and, where libtorch-dev is installed, beside libtorch in the best
+setting found for it (bench/libtorch_best.sh), and prints tables of ratios.
+
+Parts (all where none is named):
+  step     the reference step, its variants, the floor of its matrix products   about 2 minutes
+  small    small operations, streaming, evaluation, the optimiser               about 1 minute
+  memory   peak memory of long sequences, with and without recomputation        about 1 minute
+  sizes    other batches, widths, lengths and depths for LSTM, GRU and RNN      about 15 minutes
+
+RILL_THREADS says how many threads Rill uses (default: all processors); libtorch uses 2.
 TEXT
 }
 
-case ${1:-} in
-  -h | --help) usage; exit ;;
-esac
-rounds=${1:-3}
-cd "$(dirname "${BASH_SOURCE[0]}")/.."
-scripts/install_dependencies.sh build
-cmake --preset release -DRILL_BENCH=ON -DRILL_TESTS=OFF
-cmake --build --preset release --target reference_step
-twin=build/release/bench/libtorch_twin
-cmake --build --preset release --target libtorch_twin || echo "bench: no libtorch; install libtorch-dev to compare" >&2
-for ((round = 0; round < rounds; ++round)); do
-  build/release/bench/reference_step --threads 2
-  if [[ -x $twin ]]; then
-    for cell in composed lstm; do bench/libtorch_best.sh "$twin" --threads 2 --steps 40 --cell "$cell"; done
-  fi
+for argument in "$@"; do
+  case $argument in -h | --help) usage; exit ;; esac
 done
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+scripts/install_dependencies.sh build bench
+cmake --preset release -DRILL_BENCH=ON -DRILL_TESTS=OFF -DRILL_EXAMPLES=OFF >/dev/null
+cmake --build --preset release --target rill_bench
+cmake --build --preset release --target libtorch_twin || echo "bench: no libtorch; install libtorch-dev to compare" >&2
+exec python3 bench/compare.py --bench build/release/bench "$@"

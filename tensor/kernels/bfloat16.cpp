@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "rill/tensor/kernels/transpose.h"
+
 namespace rill::gemm {
 
 Matrix<Bfloat16> round_matrix(const Matrix<float>& from, std::int64_t rows, std::int64_t columns,
@@ -43,9 +45,12 @@ void fill(const Matrix<float>& from, std::int64_t first, std::int64_t height, st
       const float* begin = from.data + (r - first) * from.stride + c;
       std::int64_t stride = from.stride;
       if (from.transposed) {
-        for (std::int64_t j = 0; j < wide; ++j)
-          for (std::int64_t i = r; i < stop; ++i)
-            tile[i - r][j] = from.data[(c + j) * from.stride + i - first];
+        const float* source = from.data + c * from.stride + r - first;
+        const std::int64_t whole = stop - r == tall ? wide / tall * tall : 0;
+        for (std::int64_t j = 0; j < whole; j += tall)
+          transpose_tile(source + j * from.stride, from.stride, tile[0] + j, columns);
+        for (std::int64_t j = whole; j < wide; ++j)
+          for (std::int64_t i = 0; i < stop - r; ++i) tile[i][j] = source[j * from.stride + i];
         begin = tile[0];
         stride = columns;
       }

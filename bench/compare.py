@@ -1,0 +1,168 @@
+#!/usr/bin/env python3
+"""Runs rill_bench and, where it was built, libtorch_twin, in turn, and prints what they measured as ratios.
+
+compare.py --bench build/release/bench [--rounds 3] [--json FILE] [PART...]
+"""
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+
+PARTS = ["step", "small", "memory", "sizes"]
+
+
+class Programs:
+    def __init__(self, folder):
+        self.rill_bench = os.path.join(folder, "rill_bench")
+        twin = os.path.join(folder, "libtorch_twin")
+        best = os.path.join(os.path.dirname(os.path.abspath(__file__)), "libtorch_best.sh")
+        self.twin = [best, twin] if os.path.exists(twin) else None
+
+    def rill(self, pattern, seconds=0.5):
+        """The benchmarks whose names match, as {name: {"median": microseconds, ...}}."""
+        out = subprocess.run(
+            [self.rill_bench, f"--benchmark_filter={pattern}", "--benchmark_format=json",
+             f"--benchmark_min_time={seconds}"],
+            check=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL).stdout
+        return {b["name"]: b for b in json.loads(out)["benchmarks"]}
+
+    def libtorch(self, **flags):
+        """The median of a task of libtorch, in the unit of the twin; None where it was not built."""
+        if not self.twin:
+            return None
+        words = [word for name, value in flags.items() for word in (f"--{name.replace('_', '-')}", str(value))]
+        out = subprocess.run(self.twin + words, check=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL).stdout
+        return json.loads(out)["median"]
+
+
+def row(*cells):
+    print("| " + " | ".join(cells) + " |", flush=True)
+
+
+def head(title, *cells):
+    print(f"\n## {title}\n")
+    row(*cells)
+    row(*(["---"] * len(cells)))
+
+
+def shown(value, digits=1):
+    return "-" if value is None else f"{value:.{digits}f}"
+
+
+def ratio(a, b):
+    return "-" if a is None or b is None else f"{a / b:.2f}"
+
+
+def matmul_floor(floor):
+    """Milliseconds of the reference step's products at the best rate of each."""
+    best = {}
+    for name, figures in floor.items():
+        if "x" not in name.split("/")[1]:
+            continue
+        count, shape = name.split("/")[1].split("x", 1)
+        best[shape] = min(best.get(shape, float("inf")), int(count) * figures["median"] / 1e3)
+    return sum(best.values())
+
+
+def step(programs, rounds, results):
+    floors, peaks, times = [], [], {}
+    for _ in range(rounds):
+        floor = programs.rill("^floor/", 0.3)
+        floors.append(matmul_floor(floor))
+        peaks.append(floor["floor/fma"]["gflops"])
+        for name, figures in programs.rill("^step/", 1).items():
+            times.setdefault(name, []).append(figures["median"] / 1e3)
+        for cell in ["composed", "lstm"]:
+            if programs.twin:
+                times.setdefault(f"libtorch/{cell}", []).append(programs.libtorch(cell=cell, steps=40))
+    floor = statistics.median(floors)
+    of = {name: statistics.median(values) for name, values in times.items()}
+    torch = min((of[name] for name in of if name.startswith("libtorch")), default=None)
+    results["step"] = {"floor_ms": floor, "fma_gflops": statistics.median(peaks), "ms": of}
+    print(f"\nFMA peak {statistics.median(peaks):.0f} GFLOP/s; the products of the reference step at the best rate "
+          f"of each take {floor:.2f} ms.")
+    head("A training step, batch 32, 28 x 28, two layers of 256", "", "ms", "/ floor", "libtorch's best / it",
+         "/ reference", "/ plain LSTM")
+    for name, time in of.items():
+        row(name, shown(time, 2), ratio(time, floor), ratio(torch, time), ratio(time, of["step/reference"]),
+            ratio(time, of["step/lstm"]))
+
+
+def small(programs, rounds, results):
+    found = {}
+    for _ in range(rounds):
+        for name, figures in programs.rill("^(chain|stream|infer|adam)").items():
+            found.setdefault(name, []).append(figures["median"])
+        for name, flags in {
+            "chain/10000": {"task": "chain", "steps": 20},
+            "stream": {"task": "stream", "cell": "lstm", "batch": 1, "steps": 20},
+            "infer/32": {"task": "infer", "batch": 32},
+            "infer/128": {"task": "infer", "batch": 128},
+            "infer/500": {"task": "infer", "batch": 500, "steps": 20},
+        }.items():
+            time = programs.libtorch(**flags)
+            if time is not None:
+                scale = 1e3 / flags["batch"] if name.startswith("infer") else 1
+                found.setdefault("libtorch " + name, []).append(time * scale)
+    of = {name: statistics.median(values) for name, values in found.items()}
+    results["small"] = of
+    head("Microseconds: an operation of a chain, a streamed time step, an image, an update",
+         "", "Rill", "libtorch", "libtorch / Rill")
+    for name, time in of.items():
+        if not name.startswith("libtorch"):
+            peer = of.get("libtorch " + name)
+            row(name, shown(time, 2), shown(peer, 2), ratio(peer, time))
+    print(f"\nAdam takes {of['adam'] / of['adam_traffic']:.2f} times what its reads and writes take; evaluation reads "
+          f"{1e6 / of['infer/128']:.0f} images a second.")
+
+
+def memory(programs, _, results):
+    head("Training LSTM(256) on sequences of batch 8", "time steps", "recomputation", "peak MB", "ms a step")
+    results["memory"] = {}
+    for time, recompute in [(28, 0), (784, 0), (784, 1), (10000, 0), (10000, 1)]:
+        (name, figures), = programs.rill(f"^sequence/time:{time}/recompute:{recompute}$", 0.1).items()
+        results["memory"][name] = {"peak_mb": figures["peak_mb"], "ms": figures["median"] / 1e3}
+        row(str(time), "yes" if recompute else "no", shown(figures["peak_mb"]), shown(figures["median"] / 1e3))
+
+
+def sizes(programs, _, results):
+    head("Training steps of other sizes, ms", "", "Rill", "libtorch", "libtorch / Rill")
+    names = subprocess.run([programs.rill_bench, "--benchmark_list_tests", "--benchmark_filter=^size/"], check=True,
+                           stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True).stdout.split()
+    results["sizes"] = {}
+    for name in names:
+        time = programs.rill(f"^{name}$", 0.5)[name]["median"] / 1e3
+        _, cell, *arguments = name.split("/")
+        flags = dict(argument.split(":") for argument in arguments)
+        steps = int(min(20, max(3, 2000 / time)))
+        peer = programs.libtorch(cell=cell, steps=steps, warm_up=min(3, steps // 2), **flags)
+        results["sizes"][name] = {"rill_ms": time, "libtorch_ms": peer}
+        row(name, shown(time, 2), shown(peer, 2), ratio(peer, time))
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--bench", required=True, help="folder of the programs")
+    parser.add_argument("--rounds", type=int, default=3, help="how often what is compared is run in turn")
+    parser.add_argument("--json", help="file for the figures")
+    parser.add_argument("parts", nargs="*", help=f"of {', '.join(PARTS)}; all where none is named")
+    options = parser.parse_args()
+    unknown = set(options.parts) - set(PARTS)
+    if unknown or options.rounds < 1:
+        parser.error(f"expected --rounds of at least 1 and parts of {', '.join(PARTS)}")
+    programs = Programs(options.bench)
+    if not programs.twin:
+        print("libtorch was not found when the benchmarks were built: nothing to compare with", file=sys.stderr)
+    results = {}
+    for part in options.parts or PARTS:
+        globals()[part](programs, options.rounds, results)
+    if options.json:
+        with open(options.json, "w") as file:
+            json.dump(results, file, indent=1)
+
+
+if __name__ == "__main__":
+    main()
