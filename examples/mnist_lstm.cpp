@@ -52,7 +52,7 @@ int main(int argc, char** argv) {
   std::int64_t epochs = 4, batch_size = 32, limit = 60000, seed = 1;
   double learning_rate = 1e-4, decay = 1e-6;
   int thread_count = threads();
-  std::string folder = "data/mnist", checkpoint, history_path, what;
+  std::string folder = "data/mnist", checkpoint, history_path, what, precision = "float32";
   bool resume = false;
 
   CLI::App app("Trains an LSTM to read handwritten digits row by row, and lets it read one.");
@@ -69,6 +69,8 @@ int main(int argc, char** argv) {
   app.add_option("--seed", seed, "The same seed gives the same run")->check(CLI::Range(0, 1000000000));
   app.add_option("--threads", thread_count, "To use; results do not depend on it")
       ->check(CLI::Range(1, 1024));
+  app.add_option("--precision", precision, "Of the operands of matrix products; sums are float32 with either")
+      ->check(CLI::IsMember({"float32", "bf16"}));
   app.add_option("--limit", limit, "Use only so many training images")->check(CLI::Range(1, 60000));
   app.add_option("--checkpoint", checkpoint,
                  "File for the state of training, after each epoch and on Ctrl-C");
@@ -83,6 +85,7 @@ int main(int argc, char** argv) {
 
   try {
     set_threads(thread_count);
+    if (precision == "bf16") set_matmul_precision(Precision::bfloat16);
     rill::seed(static_cast<std::uint64_t>(seed));
     Classifier model;
     const auto [training, test] = data::load_mnist(folder);
@@ -94,17 +97,19 @@ int main(int argc, char** argv) {
       return 0;
     }
     fmt::print("{}", nn::summary(model));
-    const train::History history = train::fit(
-        model, training.take(limit),
-        {.loss = nn::cross_entropy,
-         .optimizer = optim::Adam{{.learning_rate = learning_rate, .decay = decay}},
-         .metrics = {train::accuracy},
-         .epochs = epochs,
-         .batch_size = batch_size,
-         .validation = test,
-         .checkpoint = checkpoint,
-         .resume = resume ? checkpoint : "",
-         .program_options = {{"seed", std::to_string(seed)}, {"batch-size", std::to_string(batch_size)}}});
+    const train::History history =
+        train::fit(model, training.take(limit),
+                   {.loss = nn::cross_entropy,
+                    .optimizer = optim::Adam{{.learning_rate = learning_rate, .decay = decay}},
+                    .metrics = {train::accuracy},
+                    .epochs = epochs,
+                    .batch_size = batch_size,
+                    .validation = test,
+                    .checkpoint = checkpoint,
+                    .resume = resume ? checkpoint : "",
+                    .program_options = {{"seed", std::to_string(seed)},
+                                        {"batch-size", std::to_string(batch_size)},
+                                        {"precision", precision}}});
     if (!history_path.empty()) history.save(history_path);
   } catch (const Error& error) {
     fmt::print(stderr, "mnist_lstm: {}\n", error.what());
