@@ -1,6 +1,7 @@
 #include "rill/autograd/tape.h"
 
 #include <atomic>
+#include <iterator>
 
 #include "fmt/format.h"
 #include "rill/autograd/recording.h"
@@ -124,6 +125,21 @@ void* allocate_rule(std::size_t size, std::size_t alignment) {
 
 }  // namespace detail
 
+namespace {
+
+void add_places(const Recording& r, const std::vector<Tensor>& sources, std::vector<std::uint32_t>& places) {
+  for (std::size_t i = 0; i < sources.size(); ++i) {
+    places.push_back(r.place(sources[i]));
+    if (places.back() == Recording::no_value)
+      throw ValueError(
+          fmt::format("tape.gradient: source {} was never seen by this tape; watch it, or use what the "
+                      "tape's operations returned",
+                      i));
+  }
+}
+
+}  // namespace
+
 Tape::Tape() {
   auto& r = detail::this_thread();
   if (r.depth == 0) r.begin();
@@ -149,21 +165,7 @@ Tensor Tape::watch(const Tensor& x) {
 
 std::size_t Tape::size() const { return detail::this_thread().ops.size() - first_op_; }
 
-Gradients Tape::gradient(const Target& target) const {
-  auto& r = detail::this_thread();
-  std::vector<std::uint32_t> places;
-  for (auto id : r.parameter_order) places.push_back(r.parameters.at(id).place);
-  const std::vector<std::uint64_t> ids = r.parameter_order;
-  const auto values = detail::sweep(r, first_op_, {&target, 1}, places);
-  Gradients gradients;
-  for (std::size_t i = 0; i < values.size(); ++i)
-    if (values[i].defined()) gradients.set(ids[i], values[i]);
-  if (gradients.empty())
-    throw ValueError(
-        "tape.gradient: the target depends on no trainable parameter; was it computed after this tape "
-        "began?");
-  return gradients;
-}
+Gradients Tape::gradient(const Target& target) const { return all_gradients(target, {}).parameters; }
 
 Tensor Tape::gradient(const Target& target, const Tensor& source) const {
   return gradient(std::span(&target, 1), std::vector<Tensor>{source}).front();
@@ -177,15 +179,27 @@ std::vector<Tensor> Tape::gradient(std::span<const Target> targets,
                                    const std::vector<Tensor>& sources) const {
   auto& r = detail::this_thread();
   std::vector<std::uint32_t> places;
-  for (std::size_t i = 0; i < sources.size(); ++i) {
-    places.push_back(r.place(sources[i]));
-    if (places.back() == Recording::no_value)
-      throw ValueError(
-          fmt::format("tape.gradient: source {} was never seen by this tape; watch it, or use what the "
-                      "tape's operations returned",
-                      i));
-  }
+  add_places(r, sources, places);
   return detail::sweep(r, first_op_, targets, places);
+}
+
+AllGradients Tape::all_gradients(const Target& target, const std::vector<Tensor>& sources) const {
+  auto& r = detail::this_thread();
+  std::vector<std::uint32_t> places;
+  for (auto id : r.parameter_order) places.push_back(r.parameters.at(id).place);
+  const std::vector<std::uint64_t> ids = r.parameter_order;
+  add_places(r, sources, places);
+  auto values = detail::sweep(r, first_op_, {&target, 1}, places);
+  AllGradients all;
+  for (std::size_t i = 0; i < ids.size(); ++i)
+    if (values[i].defined()) all.parameters.set(ids[i], std::move(values[i]));
+  if (all.parameters.empty())
+    throw ValueError(
+        "tape.gradient: the target depends on no trainable parameter; was it computed after this tape "
+        "began?");
+  all.sources.assign(std::make_move_iterator(values.begin() + static_cast<std::ptrdiff_t>(ids.size())),
+                     std::make_move_iterator(values.end()));
+  return all;
 }
 
 PauseRecording::PauseRecording() {

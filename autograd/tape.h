@@ -19,6 +19,8 @@ struct Target {
   Target(Tensor value_, Tensor cotangent_) : value(std::move(value_)), cotangent(std::move(cotangent_)) {}
 };
 
+struct AllGradients;
+
 /// A recording of differentiable operations, from this object's construction to its destruction, on this
 /// thread.
 ///
@@ -52,12 +54,21 @@ class Tape {
   /// The sum of the gradients of several targets.
   std::vector<Tensor> gradient(std::span<const Target> targets, const std::vector<Tensor>& sources) const;
 
+  /// Both kinds from one sweep: the gradients with respect to every trainable parameter and to these values.
+  /// Costs no more than the parameters' alone but for the memory of the others.
+  AllGradients all_gradients(const Target& target, const std::vector<Tensor>& sources) const;
+
   /// The number of operations recorded since this tape began.
   std::size_t size() const;
 
  private:
   std::size_t first_op_;
   int depth_;
+};
+
+struct AllGradients {
+  Gradients parameters;
+  std::vector<Tensor> sources;  ///< in the order asked for; without a value where the target does not depend
 };
 
 /// While one is in scope, no tape of this thread records.
