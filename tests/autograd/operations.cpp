@@ -135,6 +135,11 @@ void add_unary() {
   unary("cast", [](auto& x) { return cast(x, DType::float64); });
   constant("cast", [](Inputs x) { return cast(x[0], DType::int64); }, {{2, 3}});
   unary("on_gradient", [](auto& x) { return on_gradient(x, [](const Tensor& g) { return g; }); });
+  unary("scale_gradient", [](auto& x) { return scale_gradient(x, 1); });
+  unary("reverse_gradient", [](auto& x) { return reverse_gradient(x, -1); });
+  unary("clip_gradient_value", [](auto& x) { return clip_gradient_value(x, 1e3); });
+  unary("clip_gradient_norm", [](auto& x) { return clip_gradient_norm(x, 1e3); });
+  unary("add_gradient_noise", [](auto& x) { return add_gradient_noise(x, 0); });
   constant("stop_gradient", [](Inputs x) { return stop_gradient(x[0]); }, {{2, 3}});
 }
 
