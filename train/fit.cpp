@@ -118,7 +118,7 @@ History fit(const nn::Fields& model, const Forward& forward, const data::Dataset
     progress.break_line();
     if (options.progress) fmt::print(options.progress, "{}\n", text);
   };
-  Training state{model, options.optimizer, history, epoch, done, {}, false, save, say};
+  Training state{model, options.optimizer, history, epoch, done, {}, nullptr, false, save, say};
   const auto call = [&](std::function<void(Training&)> Callback::*function) {
     for (const Callback& callback : options.callbacks)
       if (callback.*function) (callback.*function)(state);
@@ -142,6 +142,7 @@ History fit(const nn::Fields& model, const Forward& forward, const data::Dataset
     progress.begin_epoch(epoch + 1, steps, done);
     while (done < steps && !state.stop) {
       const auto [inputs, targets] = batches[done];
+      Gradients gradients;
       {
         Tape tape;
         const Tensor predictions = forward(inputs);
@@ -151,14 +152,17 @@ History fit(const nn::Fields& model, const Forward& forward, const data::Dataset
           throw ValueError(fmt::format(
               "fit: the loss is {} at step {} of epoch {}; a smaller learning rate or clipping may help",
               value, done + 1, epoch + 1));
-        options.optimizer.update(parameters, tape.gradient(loss));
+        gradients = tape.gradient(loss);
+        options.optimizer.update(parameters, gradients);
         means.add(value, predictions, targets);
       }
       ++done;
       state.step = done;
       state.figures = means.figures();
       progress.step(done, state.figures);
+      state.gradients = &gradients;
       call(&Callback::on_step);
+      state.gradients = nullptr;
       if (interrupt.requested() && done < steps) {
         state.stop = true;
         progress.break_line();

@@ -26,8 +26,9 @@ struct Training {
   std::int64_t epoch = 0;  ///< from 1
   std::int64_t step = 0;   ///< of the epoch, from 1
   std::vector<std::pair<std::string, double>>
-      figures;        ///< means over the epoch so far: "loss", then the metrics
-  bool stop = false;  ///< set it to end training after this step or epoch
+      figures;                           ///< means over the epoch so far: "loss", then the metrics
+  const Gradients* gradients = nullptr;  ///< of the step that has just ended; null but in on_step
+  bool stop = false;                     ///< set it to end training after this step or epoch
   std::function<void(const std::string& path)> save;  ///< writes a checkpoint
   std::function<void(const std::string& text)> say;   ///< prints a line
 };
