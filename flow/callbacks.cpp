@@ -1,0 +1,120 @@
+#include "rill/flow/callbacks.h"
+
+#include <algorithm>
+#include <limits>
+#include <memory>
+
+#include "fmt/format.h"
+#include "rill/autograd/ops.h"
+#include "rill/autograd/tape.h"
+#include "rill/flow/length.h"
+#include "rill/nn/state.h"
+#include "rill/tensor/error.h"
+
+namespace rill::flow {
+namespace {
+
+void check_interval(const char* function, std::int64_t interval) {
+  if (interval < 1)
+    throw ValueError(fmt::format("{}: an interval of {} steps; expected at least 1", function, interval));
+}
+
+}  // namespace
+
+train::Callback every(std::int64_t interval,
+                      std::function<void(train::Training& training, std::int64_t step)> measure) {
+  check_interval("every", interval);
+  const auto steps = std::make_shared<std::int64_t>(0);
+  return {.on_begin = [steps](train::Training&) { *steps = 0; },
+          .on_step =
+              [steps, interval, measure = std::move(measure)](train::Training& training) {
+                if (++*steps % interval == 0) measure(training, *steps);
+              }};
+}
+
+double update_ratio(const Tensor& before, const Tensor& after) {
+  const PauseRecording pause;
+  const double weight = length(before), update = length(after - before);
+  if (weight > 0) return update / weight;
+  return update > 0 ? std::numeric_limits<double>::infinity() : 0;
+}
+
+train::Callback record_update_ratios(Record& record, std::int64_t interval, const std::string& table) {
+  check_interval("record_update_ratios", interval);
+  struct Memory {
+    std::int64_t step = 0;
+    nn::State before;
+  };
+  const auto memory = std::make_shared<Memory>();
+  // The values before the step that is to be sampled; the optimiser, which would write them in place, copies.
+  const auto keep = [memory, interval](train::Training& training) {
+    if ((memory->step + 1) % interval == 0) memory->before = nn::state(training.model);
+  };
+  return {.on_begin =
+              [memory, keep](train::Training& training) {
+                *memory = {};
+                keep(training);
+              },
+          .on_step =
+              [memory, keep, interval, table, &record](train::Training& training) {
+                if (++memory->step % interval == 0) {
+                  Row row = {{"step", static_cast<double>(memory->step)}};
+                  const nn::State after = nn::state(training.model);
+                  for (std::size_t i = 0; i < after.size(); ++i)
+                    row.emplace_back(after[i].first, update_ratio(memory->before[i].second, after[i].second));
+                  memory->before.clear();
+                  record.add(table, row);
+                }
+                keep(training);
+              }};
+}
+
+train::Callback record_gradient_noise(Record& record, std::int64_t interval, std::int64_t batches,
+                                      std::int64_t batch_size, const std::string& table) {
+  if (batches < 2 || batches > interval)
+    throw ValueError(fmt::format(
+        "record_gradient_noise: {} batches of every {} steps; expected at least 2 and no more than the steps",
+        batches, interval));
+  struct Memory {
+    std::int64_t step = 0;
+    NoiseMeter meter;
+  };
+  const auto memory = std::make_shared<Memory>(Memory{0, NoiseMeter(batch_size)});
+  return {.on_begin =
+              [memory, batch_size](train::Training&) {
+                *memory = {0, NoiseMeter(batch_size)};
+              },
+          .on_step =
+              [memory, interval, batches, batch_size, table, &record](train::Training& training) {
+                const std::int64_t at = memory->step++ % interval;
+                if (at < interval - batches) return;
+                memory->meter.add(*training.gradients);
+                if (at < interval - 1) return;
+                const GradientNoise noise = memory->meter.result();
+                memory->meter = NoiseMeter(batch_size);
+                Row row = {{"step", static_cast<double>(memory->step)},
+                           {"squared_norm", noise.squared_norm},
+                           {"trace", noise.trace},
+                           {"noise_scale", noise.noise_scale}};
+                for (const auto& [name, parameter] : nn::parameters(training.model)) {
+                  const auto found = std::find_if(
+                      noise.parameters.begin(), noise.parameters.end(),
+                      [id = parameter->id()](const auto& entry) { return entry.parameter == id; });
+                  if (found != noise.parameters.end()) row.emplace_back(name, found->signal_to_noise);
+                }
+                record.add(table, row);
+              }};
+}
+
+void add_over_time(Record& record, const std::string& table, std::int64_t step, const Tensor& values) {
+  const PauseRecording pause;
+  if (values.rank() != 1 && values.rank() != 2)
+    throw ShapeError(fmt::format("add_over_time: values of shape {}; expected [time] or [time, batch]",
+                                 to_string(values.shape())));
+  const auto means = (values.rank() == 2 ? mean(values, 1) : values).to_vector<double>();
+  Row row = {{"step", static_cast<double>(step)}};
+  for (std::size_t t = 0; t < means.size(); ++t) row.emplace_back(std::to_string(t), means[t]);
+  record.add(table, row);
+}
+
+}  // namespace rill::flow

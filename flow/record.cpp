@@ -1,0 +1,97 @@
+#include "rill/flow/record.h"
+
+#include <algorithm>
+#include <filesystem>
+#include <nlohmann/json.hpp>
+
+#include "fmt/format.h"
+#include "rill/tensor/error.h"
+#include "rill/train/atomic_file.h"
+
+namespace rill::flow {
+namespace {
+
+bool has_columns(const Record::Table& table, const Row& row) {
+  return std::equal(table.columns.begin(), table.columns.end(), row.begin(), row.end(),
+                    [](const std::string& column, const auto& entry) { return column == entry.first; });
+}
+
+std::string quoted(const std::string& field) {
+  if (field.find_first_of(",\"\n") == std::string::npos) return field;
+  std::string out = "\"";
+  for (const char c : field) out += c == '"' ? "\"\"" : std::string(1, c);
+  return out + "\"";
+}
+
+}  // namespace
+
+std::vector<double> Record::Table::operator[](const std::string& column) const {
+  const auto found = std::find(columns.begin(), columns.end(), column);
+  if (found == columns.end())
+    throw ValueError(fmt::format("record: table \"{}\" has no column \"{}\"", name, column));
+  const auto at = static_cast<std::size_t>(found - columns.begin());
+  std::vector<double> out;
+  for (const auto& row : rows) out.push_back(row[at]);
+  return out;
+}
+
+const Record::Table* Record::find(const std::string& name) const {
+  const auto found =
+      std::find_if(tables_.begin(), tables_.end(), [&](const Table& table) { return table.name == name; });
+  return found == tables_.end() ? nullptr : &*found;
+}
+
+bool Record::contains(const std::string& table) const { return find(table) != nullptr; }
+
+const Record::Table& Record::operator[](const std::string& table) const {
+  const Table* found = find(table);
+  if (!found) throw ValueError(fmt::format("record: there is no table \"{}\"", table));
+  return *found;
+}
+
+void Record::add(const std::string& name, const Row& row) {
+  if (row.empty()) throw ValueError(fmt::format("record: a row without columns for table \"{}\"", name));
+  auto table = std::find_if(tables_.begin(), tables_.end(), [&](const Table& t) { return t.name == name; });
+  if (table == tables_.end()) {
+    table = tables_.insert(table, {name, {}, {}});
+    for (const auto& [column, value] : row) table->columns.push_back(column);
+  }
+  if (!has_columns(*table, row))
+    throw ValueError(fmt::format("record: row {} of table \"{}\" has other columns than the first row",
+                                 table->rows.size() + 1, name));
+  auto& values = table->rows.emplace_back();
+  for (const auto& [column, value] : row) values.push_back(value);
+}
+
+std::string Record::to_json() const {
+  nlohmann::ordered_json json = nlohmann::ordered_json::object();
+  for (const Table& table : tables_) {
+    auto& columns = json[table.name] = nlohmann::ordered_json::object();
+    for (const std::string& column : table.columns) columns[column] = table[column];
+  }
+  return json.dump() + "\n";
+}
+
+void Record::save_json(const std::string& path) const { train::write_atomically(path, to_json()); }
+
+void Record::save_csv(const std::string& folder) const {
+  std::error_code error;
+  std::filesystem::create_directories(folder, error);
+  if (error)
+    throw FileError(fmt::format("record: the folder {} cannot be made: {}", folder, error.message()));
+  for (const Table& table : tables_)
+    train::write_atomically((std::filesystem::path(folder) / (table.name + ".csv")).string(), to_csv(table));
+}
+
+std::string to_csv(const Record::Table& table) {
+  std::string out;
+  for (const std::string& column : table.columns) out += (out.empty() ? "" : ",") + quoted(column);
+  out += "\n";
+  for (const auto& row : table.rows) {
+    for (std::size_t i = 0; i < row.size(); ++i) out += fmt::format("{}{}", i ? "," : "", row[i]);
+    out += "\n";
+  }
+  return out;
+}
+
+}  // namespace rill::flow
