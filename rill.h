@@ -23,6 +23,7 @@
 #include "rill/flow/noise.h"
 #include "rill/flow/norms.h"
 #include "rill/flow/record.h"
+#include "rill/flow/report.h"
 #include "rill/flow/saturation.h"
 #include "rill/nn/activation.h"
 #include "rill/nn/dropout.h"

@@ -11,7 +11,7 @@ Where nothing is missing it does nothing and needs no rights.
 
 Purposes (all but npm where none is given):
   build   compiler, CMake and the libraries that Rill is built on
-  test    the test frameworks
+  test    the test frameworks, and what draws the pictures of a report
   fetch   what fetches MNIST over HTTPS
   bench   the benchmark library, and what prints its figures
   check   formatters and linters
@@ -25,7 +25,7 @@ packages_for() {
   case $1 in
     build) echo g++ cmake ninja-build libeigen3-dev libfmt-dev libxsimd-dev nlohmann-json3-dev zlib1g-dev \
                 libdnnl-dev libcli11-dev libstb-dev ;;
-    test)  echo catch2 librapidcheck-dev ;;
+    test)  echo catch2 librapidcheck-dev gnuplot-nox ;;
     fetch) echo ca-certificates curl ;;
     bench) echo libbenchmark-dev python3 ;;
     check) echo clang-format clang-tidy shellcheck git ;;
