@@ -36,7 +36,7 @@ void check(const LinePlot& plot) {
   }
 }
 
-void check(const Histogram& histogram) {
+void check(const HistogramPlot& histogram) {
   if (histogram.bins.empty())
     throw ValueError(fmt::format("histogram \"{}\" has no series", histogram.title));
   for (const auto& [name, edges, counts] : histogram.bins) {
@@ -93,7 +93,7 @@ std::string left_out(const LinePlot& plot) {
   return fmt::format("Not drawn: {} of {} values ({}).", not_finite + not_positive, total, why);
 }
 
-std::string left_out(const Histogram&) { return ""; }
+std::string left_out(const HistogramPlot&) { return ""; }
 
 std::string left_out(const HeatMap& map) {
   std::size_t total = 0, not_finite = 0;

@@ -35,7 +35,7 @@ struct Bins {
 };
 
 /// Histograms over one axis, drawn as steps that are filled lightly.
-struct Histogram {
+struct HistogramPlot {
   std::string title;
   std::string caption = {};
   std::string x_label = {};
@@ -59,7 +59,7 @@ struct HeatMap {
 /// Throws ValueError, which names the picture, for a series without points, sizes that differ, places that
 /// are not finite, edges that do not rise, or a range of colours that is none.
 void check(const LinePlot& plot);
-void check(const Histogram& histogram);
+void check(const HistogramPlot& histogram);
 void check(const HeatMap& map);
 
 /// Where the colours of a heat map begin and end.
@@ -67,7 +67,7 @@ std::pair<double, double> colour_range(const HeatMap& map);
 
 /// One sentence on the values that cannot be drawn, empty where all can.
 std::string left_out(const LinePlot& plot);
-std::string left_out(const Histogram& histogram);
+std::string left_out(const HistogramPlot& histogram);
 std::string left_out(const HeatMap& map);
 
 /// The x of every point: 0, 1, 2, ... where the series gives none.

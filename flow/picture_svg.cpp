@@ -184,7 +184,7 @@ std::string svg(const LinePlot& plot, Size size) {
   return script.draw();
 }
 
-std::string svg(const Histogram& histogram, Size size) {
+std::string svg(const HistogramPlot& histogram, Size size) {
   double from = histogram.bins[0].edges.front(), to = histogram.bins[0].edges.back();
   for (const Bins& bins : histogram.bins) {
     from = std::min(from, bins.edges.front());

@@ -15,7 +15,7 @@ struct Size {
 /// axes, var(--grid), and var(--series-1) ... for the lines. Empty where nothing can be drawn. Throws
 /// FileError where gnuplot cannot be run.
 std::string svg(const LinePlot& plot, Size size);
-std::string svg(const Histogram& histogram, Size size);
+std::string svg(const HistogramPlot& histogram, Size size);
 std::string svg(const HeatMap& map, Size size);
 
 /// How the series at an index is drawn. Colours and dashes go round with unequal periods, so that 35 series

@@ -34,7 +34,7 @@ Report& Report::add(LinePlot plot) {
   return put(std::move(plot));
 }
 
-Report& Report::add(Histogram histogram) {
+Report& Report::add(HistogramPlot histogram) {
   check(histogram);
   return put(std::move(histogram));
 }

@@ -25,7 +25,7 @@ struct Table {
 /// text: what HTML would take for a tag is shown as it is.
 class Report {
  public:
-  using Item = std::variant<std::string, Table, LinePlot, Histogram, HeatMap>;
+  using Item = std::variant<std::string, Table, LinePlot, HistogramPlot, HeatMap>;
   struct Section {
     std::string title;
     std::vector<Item> items;
@@ -42,7 +42,7 @@ class Report {
   /// not finite can.
   Report& add(Table table);
   Report& add(LinePlot plot);
-  Report& add(Histogram histogram);
+  Report& add(HistogramPlot histogram);
   Report& add(HeatMap map);
 
   /// Writes, for "name.html":

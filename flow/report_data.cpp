@@ -51,7 +51,7 @@ std::string csv(const LinePlot& plot) {
   return out;
 }
 
-std::string csv(const Histogram& histogram) {
+std::string csv(const HistogramPlot& histogram) {
   std::string out = "series,from,to,count\n";
   for (const auto& [name, edges, counts] : histogram.bins)
     for (std::size_t i = 0; i < counts.size(); ++i)
@@ -92,7 +92,7 @@ Json json(const LinePlot& plot) {
           {"series", std::move(all)}};
 }
 
-Json json(const Histogram& histogram) {
+Json json(const HistogramPlot& histogram) {
   Json all = Json::array();
   for (const auto& [name, edges, counts] : histogram.bins)
     all.push_back(Json{{"name", name}, {"edges", edges}, {"counts", counts}});

@@ -53,7 +53,7 @@ std::string line_key(const std::vector<Named>& series) {
 }
 
 std::string key(const LinePlot& plot) { return line_key(plot.series); }
-std::string key(const Histogram& histogram) { return line_key(histogram.bins); }
+std::string key(const HistogramPlot& histogram) { return line_key(histogram.bins); }
 
 std::string key(const HeatMap& map) {
   std::string colours;

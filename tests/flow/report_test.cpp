@@ -112,9 +112,9 @@ flow::Report everything() {
                                           .rows = {{"a \"b\", c", "-1e-9"}, {"d", "2"}}});
   report.add(decay());
   report.section("Second").add(
-      flow::Histogram{.title = "Gates",
-                      .x_label = "value",
-                      .bins = {{.name = "forget", .edges = {0, 0.5, 1}, .counts = {3, 4}}}});
+      flow::HistogramPlot{.title = "Gates",
+                          .x_label = "value",
+                          .bins = {{.name = "forget", .edges = {0, 0.5, 1}, .counts = {3, 4}}}});
   report.add(flow::HeatMap{.title = "Forget gate",
                            .value_label = "activation",
                            .rows = {{0, 0.5}, {0.75, not_a_number}},
@@ -302,8 +302,8 @@ TEST_CASE("A picture that cannot be is refused in one sentence", "[flow][report]
                            Bins{.name = "b", .edges = {0, not_a_number}, .counts = {1}},
                            Bins{.name = "b", .edges = {0, 1}, .counts = {-1}},
                            Bins{.name = "b", .edges = {0, 1}, .counts = {not_a_number}}})
-    CHECK_THROWS_AS(report.add(flow::Histogram{.title = "h", .bins = {bins}}), ValueError);
-  CHECK_THROWS_AS(report.add(flow::Histogram{.title = "h"}), ValueError);
+    CHECK_THROWS_AS(report.add(flow::HistogramPlot{.title = "h", .bins = {bins}}), ValueError);
+  CHECK_THROWS_AS(report.add(flow::HistogramPlot{.title = "h"}), ValueError);
   for (const auto& rows :
        std::vector<std::vector<std::vector<double>>>{{}, {{1, 2}}, {{1}, {2}}, {{1, 2}, {1}}})
     CHECK_THROWS_AS(report.add(flow::HeatMap{.title = "m", .rows = rows}), ValueError);
