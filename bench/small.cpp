@@ -75,10 +75,9 @@ void adam_traffic(State& state) {
   std::vector<float> weights(parameters, 1), first(parameters, 1), second(parameters, 1),
       gradient(parameters, 1e-3F);
   measure(state, [&] {
-    float *w = weights.data(), *m = first.data(), *v = second.data();
-    const float* g = gradient.data();
+    float* __restrict w = weights.data(), * __restrict m = first.data(), * __restrict v = second.data();
+    const float* __restrict g = gradient.data();
     rill::detail::parallel_for(parameters, 16384, [=](std::int64_t begin, std::int64_t end) {
-#pragma GCC ivdep
       for (std::int64_t i = begin; i < end; ++i) {
         m[i] += g[i];
         v[i] += g[i];

@@ -8,16 +8,12 @@
 
 namespace rill {
 
-void Dims::resize(int size) {
-  if (size > capacity_) {
-    const int capacity = std::max(size, 2 * capacity_);
-    auto heap = std::make_unique<std::int64_t[]>(static_cast<std::size_t>(capacity));
-    std::copy(begin(), end(), heap.get());
-    heap_ = std::move(heap);
-    capacity_ = capacity;
-  }
-  std::fill(data() + std::min(size_, size), data() + size, 0);
-  size_ = size;
+void Dims::grow(int needed) {
+  const int capacity = std::max(needed, 2 * capacity_);
+  auto heap = std::make_unique<std::int64_t[]>(static_cast<std::size_t>(capacity));
+  std::copy(begin(), end(), heap.get());
+  heap_ = std::move(heap);
+  capacity_ = capacity;
 }
 
 void Dims::insert(int i, std::int64_t value) {

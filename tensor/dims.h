@@ -34,7 +34,8 @@ class Dims {
   }
   Dims& operator=(const Dims& other) {
     if (this == &other) return *this;
-    resize(other.size_);
+    if (other.size_ > capacity_) grow(other.size_);
+    size_ = other.size_;
     std::memcpy(data(), other.data(), sizeof(std::int64_t) * static_cast<std::size_t>(size_));
     return *this;
   }
@@ -61,7 +62,11 @@ class Dims {
   std::int64_t back() const { return data()[size_ - 1]; }
 
   /// New elements hold 0.
-  void resize(int size);
+  void resize(int size) {
+    if (size > capacity_) grow(size);
+    for (int i = size_; i < size; ++i) data()[i] = 0;
+    size_ = size;
+  }
   void push_back(std::int64_t value) {
     resize(size_ + 1);
     back() = value;
@@ -76,6 +81,8 @@ class Dims {
   }
 
  private:
+  void grow(int needed);
+
   static constexpr int inline_capacity = 6;
   std::int64_t inline_[inline_capacity];
   int size_ = 0;

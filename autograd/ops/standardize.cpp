@@ -12,8 +12,9 @@ namespace rill {
 Tensor standardize(const Tensor& x, double epsilon) {
   detail::require_floating(x, "standardize");
   if (x.rank() == 0) throw ShapeError("standardize: a scalar has no axis to standardise along");
-  const auto [value, scale] = kernels::standardize(x, epsilon);
-  return record("standardize", value, wrt(x, [x, scale, epsilon](const Tensor& g, const Tensor& y) {
+  auto standardized = kernels::standardize(x, epsilon);
+  return record("standardize", std::move(standardized.value),
+                wrt(x, [x, scale = standardized.scale, epsilon](const Tensor& g, const Tensor& y) {
                   if (!is_recording()) return kernels::standardize_gradient(g, {y, scale});
                   // The scale as a function of x, for derivatives of higher order.
                   const ReduceOptions kept{.keepdims = true};
