@@ -5,6 +5,7 @@
 #include "rill/autograd/checkpoint.h"
 #include "rill/autograd/fused.h"
 #include "rill/autograd/gradcheck.h"
+#include "rill/autograd/named.h"
 #include "rill/autograd/ops.h"
 #include "rill/autograd/parameter.h"
 #include "rill/autograd/record.h"

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "rill/autograd/fused/dual.h"
+#include "rill/autograd/named.h"
 #include "rill/autograd/ops.h"
 #include "rill/autograd/record.h"
 #include "rill/tensor/create.h"
@@ -178,8 +179,20 @@ auto apply(F f, std::array<Tensor, sizeof...(I)> given, std::index_sequence<I...
   const Shape shape = simd::common_shape(inputs, "fused");
   if (!is_floating(inputs[0].dtype()))
     throw DTypeError("fused: the inputs have dtype int64; cast them to a floating dtype");
-  std::vector<Tensor> operands = inputs;
   std::array<Tensor, outputs> y;
+  const auto result = [&] {
+    if constexpr (requires { std::tuple_size<Result>::value; })
+      return std::tuple_cat(y);
+    else
+      return y[0];
+  };
+  if (detail::reading_tensors > 0) [[unlikely]] {
+    std::size_t j = 0;
+    std::apply([&](const auto&... value) { ((y[j++] = expand(Tensor(value), shape)), ...); },
+               as_tuple(f(inputs[I]...)));
+    return result();
+  }
+  std::vector<Tensor> operands = inputs;
   for (Tensor& output : y) operands.push_back(output = make_output(inputs, shape, inputs[0].dtype()));
   simd::run(
       shape, operands, inputs.size(),
@@ -188,10 +201,7 @@ auto apply(F f, std::array<Tensor, sizeof...(I)> given, std::index_sequence<I...
     operands.clear();
     record_joint("fused", y, inputs, Rule<F, outputs, I...>{f, {inputs[I]...}, shape});
   }
-  if constexpr (requires { std::tuple_size<Result>::value; })
-    return std::tuple_cat(y);
-  else
-    return y[0];
+  return result();
 }
 
 inline std::array<Tensor, 1> splice(const Tensor& x) { return {x}; }
@@ -220,7 +230,8 @@ auto join(const std::array<Tensor, N>&... parts) {
 /// f is a generic lambda over `auto` arguments, of + - * /, comparisons, where, numbers, and the functions of
 /// rill/autograd/fused/dual.h. It is read three times: on SIMD packets, which is the forward kernel; on
 /// packets of dual numbers, whose types say which partial derivatives there are, which is the derivative
-/// kernel, and which needs nothing but the inputs; and on tensors, for derivatives of higher order. It may
+/// kernel, and which needs nothing but the inputs; and on tensors, for derivatives of higher order and for
+/// traces (rill/autograd/named.h). It may
 /// capture numbers, not tensors. Inputs are tensors, parameters and std::arrays of tensors; views with dense
 /// rows, such as the gates that `split<N>` cuts from one product, are read in place, and their gradients are
 /// written in place. float32 and float64. Throws ShapeError where shapes do not broadcast, DTypeError where

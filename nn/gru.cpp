@@ -39,8 +39,10 @@ GRUCell::State GRUCell::operator()(const Tensor& projected, const State& state, 
     return with_activations(recurrent_activation_, activation_, [&](auto s, auto a) {
       return fused(
           [s, a](auto z, auto r, auto n, auto u, auto v, auto w, auto before) {
-            auto update = s(z + u);
-            return update * before + (1 - update) * a(n + s(r + v) * w);
+            auto update = named("update", s(named("update_preactivation", z + u)));
+            auto reset = named("reset", s(named("reset_preactivation", r + v)));
+            auto next = named("candidate", a(named("candidate_preactivation", n + reset * w)));
+            return update * before + (1 - update) * next;
           },
           split<3>(projected), split<3>(product), state);
     });
@@ -51,11 +53,14 @@ GRUCell::State GRUCell::operator()(const Tensor& projected, const State& state, 
   const auto h_parts = split<2>(matmul(h, gates[0]));
   return with_activations(recurrent_activation_, activation_, [&](auto s, auto a) {
     const Tensor reset =
-        fused([s](auto x, auto y, auto before) { return s(x + y) * before; }, x_parts[1], h_parts[1], h);
+        fused([s](auto x, auto y,
+                  auto before) { return named("reset", s(named("reset_preactivation", x + y))) * before; },
+              x_parts[1], h_parts[1], h);
     return fused(
         [s, a](auto x, auto y, auto candidate, auto before) {
-          auto update = s(x + y);
-          return update * before + (1 - update) * a(candidate);
+          auto update = named("update", s(named("update_preactivation", x + y)));
+          auto next = named("candidate", a(named("candidate_preactivation", candidate)));
+          return update * before + (1 - update) * next;
         },
         x_parts[0], h_parts[0], matmul_add(reset, gates[1], x_parts[2]), state);
   });

@@ -33,7 +33,8 @@ struct GRUCellOptions {
 ///   h' = z' h + (1 - z') n'
 ///
 /// With the reset before the product there is no recurrent_bias, and w is (r' h) recurrent_n, not multiplied
-/// by r' again. The state is h.
+/// by r' again. The state is h. A trace has "hidden", "update" (z'), "reset" (r'), "candidate" (n') and their
+/// arguments, such as "update_preactivation".
 struct GRUCell {
   using State = Tensor;
 

@@ -16,12 +16,27 @@ auto with_activations(Activation gate, Activation activation, F f) {
   });
 }
 
+// A gate with its names.
+struct Gate {
+  const char* name;
+  const char* preactivation;
+};
+constexpr Gate input_gate{"input", "input_preactivation"}, forget_gate{"forget", "forget_preactivation"},
+    candidate{"candidate", "candidate_preactivation"}, output_gate{"output", "output_preactivation"};
+
+template <class F, class X>
+auto apply(const Gate& gate, F activation, const X& x) {
+  return named(gate.name, activation(named(gate.preactivation, x)));
+}
+
 LSTMCell::State plain(const Tensor& z, const Tensor& c, Activation gate, Activation activation) {
   return with_activations(gate, activation, [&](auto s, auto a) -> LSTMCell::State {
     auto [h, next] = fused(
         [s, a](auto i, auto f, auto g, auto o, auto c_before) {
-          auto c_now = s(f) * c_before + s(i) * a(g);
-          return std::tuple{s(o) * a(c_now), c_now};
+          auto in = apply(input_gate, s, i);
+          auto forget = apply(forget_gate, s, f);
+          auto c_now = forget * c_before + in * apply(candidate, a, g);
+          return std::tuple{apply(output_gate, s, o) * a(c_now), c_now};
         },
         split<4>(z), c);
     return {h, next};
@@ -33,8 +48,10 @@ LSTMCell::State with_peephole(const Tensor& z, const Tensor& c, const Tensor& we
   return with_activations(gate, activation, [&](auto s, auto a) -> LSTMCell::State {
     auto [h, next] = fused(
         [s, a](auto i, auto f, auto g, auto o, auto c_before, auto p_i, auto p_f, auto p_o) {
-          auto c_now = s(f + p_f * c_before) * c_before + s(i + p_i * c_before) * a(g);
-          return std::tuple{s(o + p_o * c_now) * a(c_now), c_now};
+          auto in = apply(input_gate, s, i + p_i * c_before);
+          auto forget = apply(forget_gate, s, f + p_f * c_before);
+          auto c_now = forget * c_before + in * apply(candidate, a, g);
+          return std::tuple{apply(output_gate, s, o + p_o * c_now) * a(c_now), c_now};
         },
         split<4>(z), c, select(weights, 0, 0), select(weights, 0, 1), select(weights, 0, 2));
     return {h, next};
@@ -51,13 +68,17 @@ LSTMCell::State with_norm(const Tensor& z, const Tensor& c, const std::optional<
       i = i + select(weights, 0, 0) * c;
       f = f + select(weights, 0, 1) * c;
     }
-    const Tensor next = fused([s, a](auto in, auto forget, auto candidate,
-                                     auto c_before) { return s(forget) * c_before + s(in) * a(candidate); },
-                              i, f, g, c);
+    const Tensor next = fused(
+        [s, a](auto i_part, auto f_part, auto g_part, auto c_before) {
+          auto in = apply(input_gate, s, i_part);
+          auto forget = apply(forget_gate, s, f_part);
+          return forget * c_before + in * apply(candidate, a, g_part);
+        },
+        i, f, g, c);
     if (peephole) o = o + select(Tensor(*peephole), 0, 2) * next;
-    const Tensor h =
-        fused([s, a](auto out, auto y, auto gain, auto bias) { return s(out) * a(y * gain + bias); }, o,
-              standardize(next, norm.epsilon), norm.gain, norm.bias);
+    const Tensor h = fused([s, a](auto out, auto y, auto gain,
+                                  auto bias) { return apply(output_gate, s, out) * a(y * gain + bias); },
+                           o, standardize(next, norm.epsilon), norm.gain, norm.bias);
     return {h, next};
   });
 }

@@ -43,7 +43,9 @@ struct LSTMInput : Linear {
 ///   h' = s(o) a(c')
 ///
 /// With peepholes i and f also get p_i c and p_f c, and o gets p_o c'. Layer-normalised, the gates are parts
-/// of norm(x kernel) + bias + norm(h recurrent), and a sees norm(c') in the last line. The state is {h, c}.
+/// of norm(x kernel) + bias + norm(h recurrent), and a sees norm(c') in the last line. The state is {h, c}. A
+/// trace has "hidden", "cell", "input", "forget", "candidate", "output" and the gates' arguments, such as
+/// "forget_preactivation".
 struct LSTMCell {
   using State = std::array<Tensor, 2>;
 
@@ -64,6 +66,7 @@ struct LSTMCell {
   State operator()(const Tensor& projected, const State& state, const Tensor& h) const;
   Fields fields();
   std::string kind() const { return "LSTM"; }
+  static std::vector<std::string> state_names() { return {"hidden", "cell"}; }
 
  private:
   std::int64_t hidden_;

@@ -1,14 +1,26 @@
 #include "rill/nn/recurrent.h"
 
 #include <algorithm>
+#include <optional>
 
 #include "fmt/format.h"
+#include "fmt/ranges.h"
 #include "rill/autograd/fused.h"
+#include "rill/autograd/named.h"
 #include "rill/nn/dropout.h"
 #include "rill/tensor/create.h"
 #include "rill/tensor/error.h"
 
-namespace rill::nn::detail {
+namespace rill::nn {
+
+const std::vector<Tensor>& CellTrace::operator[](const std::string& name) const {
+  const auto found = values.find(name);
+  if (found == values.end())
+    throw ValueError(fmt::format("trace: there is no '{}'; there are {}", name, fmt::join(names, ", ")));
+  return found->second;
+}
+
+namespace detail {
 namespace {
 
 // Which steps of which rows count.
@@ -74,13 +86,40 @@ std::vector<Tensor> keep(const Tensor& counts, std::vector<Tensor> next, const s
   return next;
 }
 
+// Collects what a cell names at one time step after the other.
+class Recorder final : public rill::detail::Observer {
+ public:
+  Recorder(CellTrace& trace, std::vector<std::string> state_names, std::size_t steps)
+      : trace_(trace), states_(state_names.size()), steps_(steps) {
+    for (const std::string& name : state_names) trace_.values[name].resize(steps);
+    trace_.names = std::move(state_names);
+  }
+
+  void begin(std::size_t step) { step_ = step; }
+  void see(const char* name, const Tensor& value) override {
+    const auto end_of_states = trace_.names.begin() + static_cast<std::ptrdiff_t>(states_);
+    if (std::find(trace_.names.begin(), end_of_states, name) != end_of_states)
+      throw ValueError(fmt::format("trace: a value has the name '{}', which a part of the state has", name));
+    const auto [place, added] = trace_.values.try_emplace(name, steps_);
+    if (added) trace_.names.emplace_back(name);
+    Tensor& at = place->second[step_];
+    if (at.defined())
+      throw ValueError(fmt::format("trace: two values of one time step have the name '{}'", name));
+    at = value;
+  }
+
+ private:
+  CellTrace& trace_;
+  std::size_t states_, steps_, step_ = 0;
+};
+
 struct Pass {
   std::vector<Tensor> outputs;  // in the order of time, the state's where a step does not count
   std::vector<Tensor> state;
 };
 
 Pass run_direction(const CellReference& cell, const Tensor& x, std::vector<Tensor> state, bool backwards,
-                   const Steps& counting, double recurrent_dropout) {
+                   const Steps& counting, double recurrent_dropout, CellTrace* trace) {
   const std::vector<Tensor> inputs = unbind(cell.input(x), 0);
   const auto steps = static_cast<std::int64_t>(inputs.size());
   Tensor mask;
@@ -88,16 +127,31 @@ Pass run_direction(const CellReference& cell, const Tensor& x, std::vector<Tenso
     mask = dropout_mask(state[0].shape(), recurrent_dropout, state[0].dtype());
   Pass pass;
   pass.outputs.resize(inputs.size());
+  std::optional<Recorder> recorder;
+  std::vector<std::string> state_names = cell.state_names;
+  if (trace) {
+    for (std::size_t k = state_names.size(); k < state.size(); ++k)
+      state_names.push_back(k == 0 ? "hidden" : "state" + std::to_string(k));
+    recorder.emplace(*trace, state_names, inputs.size());
+  }
   for (std::int64_t i = 0; i < steps; ++i) {
     const std::int64_t t = backwards ? steps - 1 - i : i;
     if (counting.rows(t) != Steps::Rows::none) {
       const Tensor h = mask.defined() ? state[0] * mask : state[0];
+      std::optional<rill::detail::Observing> observing;
+      if (recorder) {
+        recorder->begin(static_cast<std::size_t>(t));
+        observing.emplace(*recorder);
+      }
       std::vector<Tensor> next = cell.step(inputs[static_cast<std::size_t>(t)], state, h);
       state = counting.rows(t) == Steps::Rows::all
                   ? std::move(next)
                   : keep(select(counting.counts(), 0, t), std::move(next), state);
     }
     pass.outputs[static_cast<std::size_t>(t)] = state[0];
+    if (trace)
+      for (std::size_t k = 0; k < state.size(); ++k)
+        trace->values.at(state_names[k])[static_cast<std::size_t>(t)] = state[k];
   }
   pass.state = std::move(state);
   return pass;
@@ -126,7 +180,7 @@ Tensor zero_state(std::int64_t batch, std::int64_t hidden, DType dtype) {
 
 UntypedResult run_recurrent(const std::vector<CellReference>& cells, const RecurrentOptions& options,
                             const Tensor& x, const std::vector<std::vector<Tensor>>& initial,
-                            const Tensor& lengths, const Tensor& mask) {
+                            const Tensor& lengths, const Tensor& mask, std::vector<CellTrace>* traces) {
   if (x.rank() != 3)
     throw ShapeError(fmt::format("Recurrent: an input of shape {}; expected [batch, time, features]",
                                  to_string(x.shape())));
@@ -138,6 +192,7 @@ UntypedResult run_recurrent(const std::vector<CellReference>& cells, const Recur
   const Steps counting(lengths, mask, batch, time, x.dtype());
   const std::size_t directions = options.bidirectional ? 2 : 1;
 
+  if (traces) traces->resize(cells.size());
   // Time-major inside, so that a step's rows lie together.
   Tensor sequence = permute(x, {1, 0, 2});
   UntypedResult result;
@@ -151,8 +206,8 @@ UntypedResult run_recurrent(const std::vector<CellReference>& cells, const Recur
         check_state(initial[first + d], state, first + d);
         state = initial[first + d];
       }
-      Pass pass =
-          run_direction(cell, sequence, std::move(state), d == 1, counting, options.recurrent_dropout);
+      Pass pass = run_direction(cell, sequence, std::move(state), d == 1, counting, options.recurrent_dropout,
+                                traces ? &(*traces)[first + d] : nullptr);
       outputs.push_back(stack(pass.outputs, 0));
       last.push_back(pass.state[0]);
       result.state.push_back(std::move(pass.state));
@@ -165,4 +220,5 @@ UntypedResult run_recurrent(const std::vector<CellReference>& cells, const Recur
   return result;
 }
 
-}  // namespace rill::nn::detail
+}  // namespace detail
+}  // namespace rill::nn

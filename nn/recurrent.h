@@ -3,6 +3,7 @@
 #include <array>
 #include <concepts>
 #include <functional>
+#include <map>
 #include <string>
 #include <tuple>
 #include <type_traits>
@@ -55,6 +56,8 @@ struct StateTraits<std::tuple<T...>> {
 ///                                                 applied to the whole sequence at once
 ///   State operator()(const Tensor& input, const State& state) const;   one step
 /// and, where zeros of [batch, hidden_size] are not the first state, State initial_state(batch, dtype) const;
+/// and, to name the parts of its state in a trace ("hidden", "state1", ... otherwise), static
+/// std::vector<std::string> state_names();
 /// and, where the recurrent product alone is to see dropout, operator()(input, state, h), in which h is the
 /// output that dropout acted on.
 template <class C>
@@ -95,10 +98,29 @@ struct RecurrentResult {
       state;  ///< final, of each layer and in it each direction: layer 0 forward, layer 0 backward, ...
 };
 
+/// What one cell computed at every time step, by name.
+struct CellTrace {
+  std::vector<std::string> names;  ///< the state's parts, then what the cell names (rill/autograd/named.h)
+  std::map<std::string, std::vector<Tensor>> values;  ///< one [batch, ...] for each time step
+
+  /// The values of that name, in order of time. At a step that counts for no row of the batch only those of
+  /// the state are there; the others hold no value. Throws ValueError for another name.
+  const std::vector<Tensor>& operator[](const std::string& name) const;
+};
+
+/// A result with everything that led to it. All tensors are those that went into what followed, so
+/// `tape.gradient(loss, run.hidden)` is the gradient with respect to every h_t, from one reverse sweep.
+template <class State>
+struct RecurrentTrace : RecurrentResult<State> {
+  std::vector<CellTrace> cells;  ///< layer 0 forward, layer 0 backward, ..., as in `state`
+  std::vector<Tensor> hidden;    ///< the outputs h_t of the last layer's forward cell, in order of time
+};
+
 namespace detail {
 
 /// A cell without its type.
 struct CellReference {
+  std::vector<std::string> state_names;
   std::function<Tensor(const Tensor&)> input;
   std::function<std::vector<Tensor>(const Tensor&, const std::vector<Tensor>&, const Tensor& dropped)> step;
   std::function<std::vector<Tensor>(std::int64_t batch, DType dtype)> initial;
@@ -112,14 +134,17 @@ struct UntypedResult {
 void check(const RecurrentOptions& options);
 UntypedResult run_recurrent(const std::vector<CellReference>& cells, const RecurrentOptions& options,
                             const Tensor& x, const std::vector<std::vector<Tensor>>& initial,
-                            const Tensor& lengths, const Tensor& mask);
+                            const Tensor& lengths, const Tensor& mask,
+                            std::vector<CellTrace>* traces = nullptr);
 Tensor zero_state(std::int64_t batch, std::int64_t hidden, DType dtype);
 
 template <Cell C>
 CellReference refer_to(const C& cell) {
   using Traits = StateTraits<typename C::State>;
+  std::vector<std::string> names;
+  if constexpr (requires { C::state_names(); }) names = C::state_names();
   return {
-      [&cell](const Tensor& x) -> Tensor { return cell.input(x); },
+      std::move(names), [&cell](const Tensor& x) -> Tensor { return cell.input(x); },
       [&cell](const Tensor& input, const std::vector<Tensor>& parts, [[maybe_unused]] const Tensor& dropped) {
         typename C::State state = Traits::unpack(parts);
         if constexpr (requires { cell(input, state, dropped); }) {
@@ -173,13 +198,16 @@ class Recurrent {
   /// x [batch, time, features]. Throws ShapeError for another rank, no time steps, and lengths, a mask or
   /// states that do not fit; ValueError for a length out of range.
   RecurrentResult<State> operator()(const Tensor& x, const RecurrentCall<State>& call = {}) const {
-    std::vector<detail::CellReference> cells;
-    for (const C& cell : cells_) cells.push_back(detail::refer_to(cell));
-    std::vector<std::vector<Tensor>> initial;
-    for (const State& state : call.initial) initial.push_back(StateTraits<State>::pack(state));
-    auto untyped = detail::run_recurrent(cells, options_, x, initial, call.lengths, call.mask);
-    RecurrentResult<State> result{std::move(untyped.outputs), std::move(untyped.last), {}};
-    for (const auto& parts : untyped.state) result.state.push_back(StateTraits<State>::unpack(parts));
+    return run(x, call, nullptr);
+  }
+
+  /// The same with every state and every value that the cells name, for every time step. Slower: expressions
+  /// given to `fused` are evaluated operation by operation.
+  RecurrentTrace<State> trace(const Tensor& x, const RecurrentCall<State>& call = {}) const {
+    std::vector<CellTrace> traces;
+    RecurrentTrace<State> result{run(x, call, &traces), std::move(traces), {}};
+    const CellTrace& last = result.cells[cells_.size() - (options_.bidirectional ? 2 : 1)];
+    result.hidden = last[last.names.front()];
     return result;
   }
 
@@ -202,6 +230,18 @@ class Recurrent {
   }
 
  private:
+  RecurrentResult<State> run(const Tensor& x, const RecurrentCall<State>& call,
+                             std::vector<CellTrace>* traces) const {
+    std::vector<detail::CellReference> cells;
+    for (const C& cell : cells_) cells.push_back(detail::refer_to(cell));
+    std::vector<std::vector<Tensor>> initial;
+    for (const State& state : call.initial) initial.push_back(StateTraits<State>::pack(state));
+    auto untyped = detail::run_recurrent(cells, options_, x, initial, call.lengths, call.mask, traces);
+    RecurrentResult<State> result{std::move(untyped.outputs), std::move(untyped.last), {}};
+    for (const auto& parts : untyped.state) result.state.push_back(StateTraits<State>::unpack(parts));
+    return result;
+  }
+
   RecurrentOptions options_;
   std::vector<C> cells_;
 };

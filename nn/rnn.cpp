@@ -1,6 +1,7 @@
 #include "rill/nn/rnn.h"
 
 #include "fmt/format.h"
+#include "rill/autograd/named.h"
 #include "rill/autograd/ops.h"
 #include "rill/tensor/error.h"
 
@@ -15,7 +16,7 @@ RNNCell::RNNCell(std::int64_t in, std::int64_t hidden, const RNNCellOptions& opt
 }
 
 RNNCell::State RNNCell::operator()(const Tensor& projected, const State& h) const {
-  return activate(matmul_add(h, recurrent, projected), activation_);
+  return activate(named("preactivation", matmul_add(h, recurrent, projected)), activation_);
 }
 
 RNN::RNN(std::int64_t in, std::int64_t hidden, const RNNOptions& o)
