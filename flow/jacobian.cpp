@@ -48,6 +48,20 @@ Eigen::VectorXd singular(const Matrices& matrix) {
   return Eigen::BDCSVD<Eigen::MatrixXd>(matrix).singularValues();
 }
 
+void check_by_time(const char* where, const Tensor& jacobians) {
+  if (jacobians.rank() != 4 || jacobians.size(2) != jacobians.size(3) || jacobians.size(2) == 0)
+    throw ShapeError(fmt::format("{}: a tensor of shape {}; expected [time, batch, n, n]", where,
+                                 to_string(jacobians.shape())));
+}
+
+// Divides a matrix by its largest element, whose logarithm it returns.
+double take_scale(Matrix& matrix) {
+  const double largest = matrix.cwiseAbs().maxCoeff();
+  if (largest == 0) return 0;
+  matrix /= largest;
+  return std::log(largest);
+}
+
 }  // namespace
 
 namespace detail {
@@ -66,9 +80,7 @@ Tensor state_jacobians(const nn::detail::CellReference& cell, const Tensor& x,
 }  // namespace detail
 
 ScaledMatrices product_of_jacobians(const Tensor& jacobians, std::int64_t begin, std::int64_t end) {
-  if (jacobians.rank() != 4 || jacobians.size(2) != jacobians.size(3) || jacobians.size(2) == 0)
-    throw ShapeError(fmt::format("product_of_jacobians: a tensor of shape {}; expected [time, batch, n, n]",
-                                 to_string(jacobians.shape())));
+  check_by_time("product_of_jacobians", jacobians);
   const std::int64_t time = jacobians.size(0), batch = jacobians.size(1), n = jacobians.size(2);
   if (begin < 0 || begin >= end || end > time)
     throw ValueError(
@@ -80,17 +92,38 @@ ScaledMatrices product_of_jacobians(const Tensor& jacobians, std::int64_t begin,
   const auto out = product.matrix.mutable_span<double>();
   const auto scales = product.log_scale.mutable_span<double>();
   rill::detail::parallel_parts(batch, [&](std::int64_t b) {
-    Eigen::Map<Matrix> running(out.data() + b * n * n, n, n);
-    running.setIdentity();
+    Matrix running = Matrix::Identity(n, n);
+    double& scale = scales[static_cast<std::size_t>(b)];
     for (std::int64_t t = 0; t < end - begin; ++t) {
       running = (Matrices(in.data() + (t * batch + b) * n * n, n, n) * running).eval();
-      const double largest = running.cwiseAbs().maxCoeff();
-      if (largest == 0) return;
-      running /= largest;
-      scales[static_cast<std::size_t>(b)] += std::log(largest);
+      scale += take_scale(running);
     }
+    Eigen::Map<Matrix>(out.data() + b * n * n, n, n) = running;
   });
   return product;
+}
+
+Tensor log_singular_values_to_last(const Tensor& jacobians) {
+  check_by_time("log_singular_values_to_last", jacobians);
+  const std::int64_t time = jacobians.size(0), batch = jacobians.size(1), n = jacobians.size(2);
+  const Tensor values = contiguous(cast(jacobians, DType::float64));
+  const auto in = values.span<double>();
+  ScaledMatrices products{Tensor::empty({time, batch, n, n}, DType::float64),
+                          Tensor::empty({time, batch}, DType::float64)};
+  const auto out = products.matrix.mutable_span<double>();
+  const auto scales = products.log_scale.mutable_span<double>();
+  rill::detail::parallel_parts(batch, [&](std::int64_t b) {
+    Matrix running = Matrix::Identity(n, n);
+    double scale = 0;
+    for (std::int64_t t = time - 1; t >= 0; --t) {
+      const std::int64_t place = t * batch + b;
+      running = (running * Matrices(in.data() + place * n * n, n, n)).eval();
+      scale += take_scale(running);
+      Eigen::Map<Matrix>(out.data() + place * n * n, n, n) = running;
+      scales[static_cast<std::size_t>(place)] = scale;
+    }
+  });
+  return log_singular_values(products);
 }
 
 Tensor singular_values(const Tensor& matrices) {

@@ -57,10 +57,13 @@ ScaledMatrices product_of_jacobians(const Tensor& jacobians, std::int64_t begin,
 
 /// [..., n], descending. Exact to a rounding error of the largest.
 Tensor singular_values(const Tensor& matrices);
-/// The logarithms of the singular values of a scaled product: [batch, n], descending; -infinity for 0.
+/// The logarithms of the singular values of scaled products: [batch, n], descending; -infinity for 0.
 /// Those more than 36 below the largest are rounding errors of the product: a Lyapunov spectrum times the
 /// number of steps is right for them too.
 Tensor log_singular_values(const ScaledMatrices& product);
+/// Those of ds_{T-1} / ds_{t-1} for each step t, by Jacobians [time, batch, n, n]: [time, batch, n]. By how
+/// much a gradient can shrink or grow from the end of the sequence to t, and in how many directions.
+Tensor log_singular_values_to_last(const Tensor& jacobians);
 /// The largest singular value over the smallest: [...]; infinite for a singular matrix.
 Tensor condition_numbers(const Tensor& matrices);
 /// The largest modulus of an eigenvalue: [...].

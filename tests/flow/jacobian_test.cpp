@@ -164,6 +164,18 @@ TEST_CASE("a product of Jacobians is that of matmul, however small or large it b
   for (const double value : flow::log_singular_values(nothing).to_vector<double>()) CHECK(value == -INFINITY);
 }
 
+TEST_CASE("singular values to the last step are those of each product that ends there", "[flow]") {
+  seed(3);
+  const nn::GRUCell cell = in_float64(nn::GRUCell(3, 5));
+  const Tensor jacobians = flow::state_jacobians(cell, noise(1, {2, 6, 3}));
+  const Tensor values = flow::log_singular_values_to_last(jacobians);
+  REQUIRE(values.shape() == Shape{6, 2, 5});
+  for (std::int64_t t = 0; t < 6; ++t)
+    CHECK(difference(select(values, 0, t),
+                     flow::log_singular_values(flow::product_of_jacobians(jacobians, t, 6))) < 1e-9);
+  CHECK_THROWS_AS(flow::log_singular_values_to_last(zeros({3, 4, 4})), ShapeError);
+}
+
 TEST_CASE("singular values, condition number and spectral radius of matrices that show them", "[flow]") {
   const Tensor matrices =
       stack({tensor({{0, -3}, {0.5, 0}}), tensor({{1, 1}, {0, 1}}), tensor({{2, 0}, {0, 0}})});
