@@ -10,6 +10,12 @@ namespace rill {
 
 using detail::TensorAccess;
 
+namespace {
+
+thread_local constinit OnParameterUse* innermost = nullptr;
+
+}  // namespace
+
 Parameter::Parameter(Tensor value) : value_(std::move(value)) {
   if (!is_floating(value_.dtype()))
     throw DTypeError(
@@ -17,6 +23,11 @@ Parameter::Parameter(Tensor value) : value_(std::move(value)) {
 }
 
 Parameter::operator Tensor() const {
+  Tensor value = on_tape();
+  return innermost && trainable && detail::current ? innermost->f_(*this, value) : value;
+}
+
+Tensor Parameter::on_tape() const {
   auto* recording = detail::current;
   const bool tracked = recording && trainable;
   if (tracked) {
@@ -38,6 +49,10 @@ Parameter::operator Tensor() const {
   recording->parameter_order.push_back(id_);
   return alias;
 }
+
+OnParameterUse::OnParameterUse(Function f) : f_(std::move(f)), outer_(std::exchange(innermost, this)) {}
+
+OnParameterUse::~OnParameterUse() { innermost = outer_; }
 
 std::uint64_t Parameter::next_id() noexcept {
   static std::atomic<std::uint64_t> next{1};

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <utility>
 
 #include "rill/tensor/tensor.h"
@@ -50,8 +51,26 @@ class Parameter {
 
  private:
   static std::uint64_t next_id() noexcept;
+  Tensor on_tape() const;
   Tensor value_;
   std::uint64_t id_ = next_id();
+};
+
+/// While one is in scope, every use of a trainable parameter that a tape of this thread records gets
+/// f(parameter, value) in place of its value: to look at the gradient of each use, or to disturb weights. The
+/// innermost one alone acts.
+class OnParameterUse {
+ public:
+  using Function = std::function<Tensor(const Parameter& parameter, const Tensor& value)>;
+  explicit OnParameterUse(Function f);
+  ~OnParameterUse();
+  OnParameterUse(const OnParameterUse&) = delete;
+  OnParameterUse& operator=(const OnParameterUse&) = delete;
+
+ private:
+  friend class Parameter;
+  Function f_;
+  OnParameterUse* outer_;
 };
 
 }  // namespace rill
