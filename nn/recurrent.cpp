@@ -8,6 +8,7 @@
 #include "rill/autograd/fused.h"
 #include "rill/autograd/named.h"
 #include "rill/nn/dropout.h"
+#include "rill/nn/recurrent_observer.h"
 #include "rill/tensor/create.h"
 #include "rill/tensor/error.h"
 
@@ -118,9 +119,43 @@ struct Pass {
   std::vector<Tensor> state;
 };
 
+/// Tells observers which step is being computed, and that none is, however that ends.
+class Announcement {
+ public:
+  ~Announcement() { step(-1); }
+  void cell(std::int64_t steps) const {
+    for (RecurrentObserver* observer : to_) observer->begin_cell(steps);
+  }
+  void step(std::int64_t time) const {
+    for (RecurrentObserver* observer : to_) observer->begin_step(time);
+  }
+  void state(std::int64_t time, std::vector<Tensor>& state) const {
+    for (RecurrentObserver* observer : to_) observer->end_step(time, state);
+  }
+  bool asks_for_separate_steps() const {
+    return std::any_of(to_.begin(), to_.end(),
+                       [](auto* observer) { return observer->wants_separate_steps(); });
+  }
+
+ private:
+  const std::vector<RecurrentObserver*>& to_ = RecurrentObserver::all();
+};
+
+std::vector<Tensor> project(const CellReference& cell, const Tensor& x, const Announcement& announcement) {
+  if (!announcement.asks_for_separate_steps()) return unbind(cell.input(x), 0);
+  std::vector<Tensor> inputs;
+  for (std::int64_t t = 0; t < x.size(0); ++t) {
+    announcement.step(t);
+    inputs.push_back(squeeze(cell.input(slice(x, 0, {t, t + 1})), 0));
+  }
+  return inputs;
+}
+
 Pass run_direction(const CellReference& cell, const Tensor& x, std::vector<Tensor> state, bool backwards,
                    const Steps& counting, double recurrent_dropout, CellTrace* trace) {
-  const std::vector<Tensor> inputs = unbind(cell.input(x), 0);
+  const Announcement announcement;
+  announcement.cell(x.size(0));
+  const std::vector<Tensor> inputs = project(cell, x, announcement);
   const auto steps = static_cast<std::int64_t>(inputs.size());
   Tensor mask;
   if (recurrent_dropout > 0 && is_training())
@@ -136,6 +171,7 @@ Pass run_direction(const CellReference& cell, const Tensor& x, std::vector<Tenso
   }
   for (std::int64_t i = 0; i < steps; ++i) {
     const std::int64_t t = backwards ? steps - 1 - i : i;
+    announcement.step(t);
     if (counting.rows(t) != Steps::Rows::none) {
       const Tensor h = mask.defined() ? state[0] * mask : state[0];
       std::optional<rill::detail::Observing> observing;
@@ -148,6 +184,7 @@ Pass run_direction(const CellReference& cell, const Tensor& x, std::vector<Tenso
                   ? std::move(next)
                   : keep(select(counting.counts(), 0, t), std::move(next), state);
     }
+    announcement.state(t, state);
     pass.outputs[static_cast<std::size_t>(t)] = state[0];
     if (trace)
       for (std::size_t k = 0; k < state.size(); ++k)
