@@ -8,6 +8,7 @@
 #include "rill/autograd/ops.h"
 #include "rill/autograd/tape.h"
 #include "rill/flow/length.h"
+#include "rill/flow/norms.h"
 #include "rill/nn/state.h"
 #include "rill/tensor/error.h"
 
@@ -30,6 +31,35 @@ train::Callback every(std::int64_t interval,
               [steps, interval, measure = std::move(measure)](train::Training& training) {
                 if (++*steps % interval == 0) measure(training, *steps);
               }};
+}
+
+train::Callback record_gradient_norms(Record& record, std::int64_t interval, const std::string& table) {
+  check_interval("record_gradient_norms", interval);
+  struct Memory {
+    std::int64_t step = 0;
+    std::unique_ptr<GradientNorms> norms;  // only during a step that is sampled
+  };
+  const auto memory = std::make_shared<Memory>();
+  const auto watch_next = [memory, interval] {
+    memory->norms = (memory->step + 1) % interval == 0 ? std::make_unique<GradientNorms>() : nullptr;
+  };
+  const auto add = [table, &record](std::int64_t step, const std::vector<std::vector<Tensor>>& cells) {
+    for (std::size_t i = 0; i < cells.size(); ++i)
+      for (std::size_t k = 0; k < cells[i].size(); ++k)
+        add_over_time(record, fmt::format("{}.{}.{}", table, i, k), step, cells[i][k]);
+  };
+  return {.on_begin =
+              [memory, watch_next](train::Training&) {
+                memory->step = 0;
+                watch_next();
+              },
+          .on_step =
+              [memory, watch_next, add](train::Training&) {
+                ++memory->step;
+                if (memory->norms) add(memory->step, memory->norms->cells());
+                watch_next();
+              },
+          .on_end = [memory](train::Training&) { memory->norms.reset(); }};
 }
 
 double update_ratio(const Tensor& before, const Tensor& after) {
@@ -112,8 +142,11 @@ void add_over_time(Record& record, const std::string& table, std::int64_t step, 
     throw ShapeError(fmt::format("add_over_time: values of shape {}; expected [time] or [time, batch]",
                                  to_string(values.shape())));
   const auto means = (values.rank() == 2 ? mean(values, 1) : values).to_vector<double>();
+  const std::size_t steps = record.contains(table) ? record[table].columns.size() - 1 : means.size();
   Row row = {{"step", static_cast<double>(step)}};
-  for (std::size_t t = 0; t < means.size(); ++t) row.emplace_back(std::to_string(t), means[t]);
+  for (std::size_t t = 0; t < steps; ++t)
+    row.emplace_back(std::to_string(t),
+                     t < means.size() ? means[t] : std::numeric_limits<double>::quiet_NaN());
   record.add(table, row);
 }
 

@@ -12,7 +12,8 @@
 // Instruments that train::fit calls:
 //
 //   flow::Record record;
-//   train::fit(model, data, {..., .callbacks = {flow::record_update_ratios(record, 100),
+//   train::fit(model, data, {..., .callbacks = {flow::record_gradient_norms(record, 100),
+//                                               flow::record_update_ratios(record, 100),
 //                                               flow::every(100, [&](const train::Training&, std::int64_t
 //                                               step) {
 //                                                 Tape tape;
@@ -31,6 +32,14 @@ namespace rill::flow {
 /// The cost is that of `measure` divided by the interval. Throws ValueError for an interval below 1.
 train::Callback every(std::int64_t interval,
                       std::function<void(train::Training& training, std::int64_t step)> measure);
+
+/// The norms of the gradients with respect to the states of all recurrent layers, of every `interval`-th
+/// step, as that step's own sweep meets them (`GradientNorms`): tables "<table>.<cell>.<part>", such as
+/// "gradient_norm.0.0" for h of the first cell and "gradient_norm.0.1" for an LSTM's c, with the columns
+/// "step" and "0", "1", ... for the time steps, each the mean over the batch of the norms of an example's
+/// gradient.
+train::Callback record_gradient_norms(Record& record, std::int64_t interval,
+                                      const std::string& table = "gradient_norm");
 
 /// ||w after the step - w before|| / ||w before|| of a parameter. Infinite where all of w was 0 and is not.
 double update_ratio(const Tensor& before, const Tensor& after);

@@ -4,7 +4,11 @@
 
 #include "rill/autograd/ops.h"
 #include "rill/autograd/tape.h"
+#include "rill/nn/gru.h"
 #include "rill/nn/linear.h"
+#include "rill/nn/lstm.h"
+#include "rill/nn/model.h"
+#include "rill/nn/rnn.h"
 #include "rill/tensor/create.h"
 #include "rill/tensor/error.h"
 #include "rill/tensor/random.h"
@@ -69,4 +73,92 @@ TEST_CASE("all_gradients gives in one sweep what two calls give", "[flow][norms]
   CHECK(all.sources[1].to_vector<float>() == tape.gradient(loss, watched).to_vector<float>());
   CHECK_FALSE(all.sources[2].defined());
   CHECK_THROWS_AS(tape.all_gradients(sum(watched), {y}), ValueError);
+}
+
+TEST_CASE("the norms that a layer's sweep meets in a linear RNN are those of products of its matrix",
+          "[flow][norms]") {
+  nn::RNN layer(2, 4, {.activation = nn::Activation::linear});
+  nn::to(layer, DType::float64);
+  const Tensor weight = Generator(2).normal({4, 4}, 0, 0.3, DType::float64);
+  layer.cells()[0].recurrent = Parameter(weight);
+  flow::GradientNorms norms;
+  Tape tape;
+  const Tensor loss = sum(layer(Generator(1).normal({3, 9, 2}, 0, 1, DType::float64)).last);
+  tape.gradient(loss);
+  REQUIRE(norms.cells().size() == 1);
+  REQUIRE(norms.cells()[0].size() == 1);
+  const Tensor over_time = norms.cells()[0][0];
+  REQUIRE((over_time.shape() == Shape{9, 3}));
+  Tensor g = ones({4}, DType::float64);
+  for (std::int64_t t = 8; t >= 0; --t) {
+    for (std::int64_t b = 0; b < 3; ++b)
+      CHECK(select(select(over_time, 0, t), 0, b).item() == Approx(norm(g).item()).epsilon(1e-12));
+    g = matmul(weight, g);
+  }
+}
+
+TEST_CASE("the norms of an LSTM's states are those of the gradients, part by part", "[flow][norms]") {
+  nn::LSTM layer(2, 3);
+  nn::to(layer, DType::float64);
+  const nn::LSTMCell& cell = layer.cells()[0];
+  const Tensor x = Generator(1).normal({2, 5, 2}, 0, 1, DType::float64);
+  const auto loss_of = [](const Tensor& h) { return sum(square(h)); };
+
+  flow::GradientNorms norms;
+  Gradients gradients;
+  {
+    Tape tape;
+    gradients = tape.gradient(loss_of(layer(x).last));
+  }
+  Tape tape;
+  std::vector<Tensor> h, c;
+  nn::LSTM::State state = cell.initial_state(2, DType::float64);
+  for (std::int64_t t = 0; t < 5; ++t) {
+    state = cell(cell.input(select(x, 1, t)), state);
+    h.push_back(state[0]);
+    c.push_back(state[1]);
+  }
+  const Tensor loss = loss_of(h.back());
+  const auto same = [](const Tensor& a, const Tensor& b) { return max(abs(a - b)).item() < 1e-12; };
+  CHECK(same(norms.cells()[0][0], flow::norms_over_time(tape.gradient(loss, h))));
+  CHECK(same(norms.cells()[0][1], flow::norms_over_time(tape.gradient(loss, c))));
+  CHECK(same(gradients[cell.recurrent], tape.gradient(loss)[cell.recurrent]));
+}
+
+TEST_CASE("norms come for each layer and direction, in the order of the sequence", "[flow][norms]") {
+  nn::GRU layer(2, 3, {.layers = 2, .bidirectional = true});
+  flow::GradientNorms norms;
+  const auto run = [&] {
+    Tape tape;
+    tape.gradient(sum(square(select(layer(Generator(1).normal({2, 6, 2})).outputs, 1, 2))));
+  };
+  run();
+  REQUIRE(norms.cells().size() == 4);
+  for (std::size_t direction = 0; direction < 2; ++direction) {
+    const auto top = norms.cells()[2 + direction][0].to_vector<double>();
+    for (std::size_t t = 0; t < 6; ++t) CHECK((top[2 * t] > 0) == (direction == 0 ? t <= 2 : t >= 2));
+  }
+  const auto first = norms.cells()[0][0].to_vector<double>();
+  norms.begin_again();
+  run();
+  REQUIRE(norms.cells().size() == 4);
+  CHECK(norms.cells()[0][0].to_vector<double>() == first);
+  layer(Generator(1).normal({2, 6, 2}));  // no tape
+  CHECK(norms.cells().size() == 4);
+}
+
+TEST_CASE("without an observer a recurrent layer records what it always did", "[flow][norms]") {
+  nn::LSTM layer(2, 3);
+  const Tensor x = Generator(1).normal({2, 5, 2});
+  const auto size = [&] {
+    Tape tape;
+    layer(x);
+    return tape.size();
+  };
+  const auto before = size();
+  {
+    const flow::GradientNorms norms;
+    CHECK(size() == before + 10);
+  }
+  CHECK(size() == before);
 }

@@ -8,8 +8,11 @@
 
 #include "rill/autograd/ops.h"
 #include "rill/flow/callbacks.h"
+#include "rill/flow/norms.h"
 #include "rill/nn/linear.h"
 #include "rill/nn/loss.h"
+#include "rill/nn/lstm.h"
+#include "rill/nn/state.h"
 #include "rill/optim/sgd.h"
 #include "rill/tensor/create.h"
 #include "rill/tensor/error.h"
@@ -127,10 +130,47 @@ TEST_CASE("gradient noise in training is that of the sampled steps' gradients", 
   CHECK_THROWS_AS(flow::record_gradient_noise(record, 2, 3, 2), ValueError);
 }
 
+TEST_CASE("gradient norms in training are those of the sampled steps' own sweeps", "[flow][callbacks]") {
+  struct Recurrent {
+    nn::LSTM lstm{2, 3};
+    nn::Linear output{3, 1};
+    nn::Fields fields() { return {{"lstm", lstm}, {"output", output}}; }
+    Tensor operator()(const Tensor& x) const { return output(lstm(x).last); }
+  };
+  Generator generator(1);
+  const data::Dataset data(generator.normal({8, 5, 2}), generator.normal({8, 1}));
+  Recurrent model, untouched;
+  nn::load_state(untouched, nn::state(model));
+
+  flow::Record record;
+  auto with = options({flow::record_gradient_norms(record, 3)});
+  with.validation = data;
+  train::fit(model, data, with);
+  CHECK(record["gradient_norm.0.0"]["step"] == Values{3, 6});
+  CHECK(record["gradient_norm.0.1"].columns.size() == 6);
+
+  // The third step by hand.
+  flow::GradientNorms norms;
+  train::fit(untouched, data, options({{.on_step = [&](train::Training& training) {
+               if (training.step == 3) {
+                 training.stop = true;
+                 return;
+               }
+               norms.begin_again();
+             }}}));
+  const Tensor expected = mean(norms.cells()[0][1], 1);
+  for (std::int64_t t = 0; t < 5; ++t)
+    CHECK(record["gradient_norm.0.1"][std::to_string(t)][0] == select(expected, 0, t).item());
+}
+
 TEST_CASE("values over time become a row, batches their means", "[flow][callbacks]") {
   flow::Record record;
   flow::add_over_time(record, "norms", 7, tensor({{1, 3}, {2, 6}}, DType::float64));
   CHECK(record["norms"].columns == std::vector<std::string>{"step", "0", "1"});
   CHECK(record["norms"].rows[0] == Values{7, 2, 4});
+  flow::add_over_time(record, "norms", 8, tensor({1, 2, 3}, DType::float64));
+  CHECK(record["norms"].rows[1] == Values{8, 1, 2});
+  flow::add_over_time(record, "norms", 9, tensor({1}, DType::float64));
+  CHECK(std::isnan(record["norms"].rows[2][2]));
   CHECK_THROWS_AS(flow::add_over_time(record, "norms", 7, full({}, 1)), ShapeError);
 }
