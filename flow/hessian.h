@@ -35,8 +35,8 @@ HessianSpectrum lanczos(const std::function<Tensor(const Tensor&)>& map, std::in
 /// that it depends on, taken in the order of their fields as one vector. 2 / the largest is the learning rate
 /// beyond which gradient descent is unstable (LeCun et al. 1991; Cohen et al. 2021 on the "edge of
 /// stability"). The loss and its gradient are recorded once; an iteration is one reverse sweep of that
-/// recording (Pearlmutter 1994), about two gradients. Products are in the dtype of the model. Throws
-/// ValueError where the loss depends on no parameter of the model or is not finite.
+/// recording (Pearlmutter 1994), measured at about three training steps. Products are in the dtype of the
+/// model. Throws ValueError where the loss depends on no parameter of the model or is not finite.
 HessianSpectrum hessian_spectrum(const nn::Fields& model, const std::function<Tensor()>& loss,
                                  std::int64_t count = 1, LanczosOptions options = {});
 template <nn::Module M>

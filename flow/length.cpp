@@ -13,17 +13,18 @@
 namespace rill::flow {
 namespace {
 
-template <class T>
-double sum_of_squares(std::span<const T> values, double scale) {
-  std::array<double, 8> sums{};  // several, so that additions need not wait for each other
+// `prepare` makes a double of an element.
+template <class T, class Prepare>
+double sum_of_squares(std::span<const T> values, Prepare prepare) {
+  std::array<double, 16> sums{};  // several, so that additions need not wait for each other
   std::size_t i = 0;
   for (; i + sums.size() <= values.size(); i += sums.size())
     for (std::size_t k = 0; k < sums.size(); ++k) {
-      const double v = static_cast<double>(values[i + k]) * scale;
+      const double v = prepare(values[i + k]);
       sums[k] += v * v;
     }
   for (; i < values.size(); ++i) {
-    const double v = static_cast<double>(values[i]) * scale;
+    const double v = prepare(values[i]);
     sums[0] += v * v;
   }
   double total = 0;
@@ -35,7 +36,7 @@ template <class T>
 double length_of(std::span<const T> values) {
   // Squares of float32 always fit into a double with all their digits; those of float64 may not.
   constexpr double smallest = std::numeric_limits<double>::min() / std::numeric_limits<double>::epsilon();
-  const double total = sum_of_squares(values, 1);
+  const double total = sum_of_squares(values, [](T v) { return static_cast<double>(v); });
   if (std::isnan(total) || (total >= smallest && std::isfinite(total))) return std::sqrt(total);
   double largest = 0;
   for (const T v : values) largest = std::max(largest, std::abs(static_cast<double>(v)));
@@ -43,7 +44,9 @@ double length_of(std::span<const T> values) {
   int exponent = 0;
   std::frexp(largest, &exponent);
   exponent = std::clamp(exponent, -1000, 1000);
-  return std::ldexp(std::sqrt(sum_of_squares(values, std::ldexp(1.0, -exponent))), exponent);
+  const double scale = std::ldexp(1.0, -exponent);
+  return std::ldexp(
+      std::sqrt(sum_of_squares(values, [scale](T v) { return static_cast<double>(v) * scale; })), exponent);
 }
 
 template <class T>
