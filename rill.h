@@ -2,12 +2,14 @@
 
 // All of Rill. A program that uses a part of it may include that part's headers alone.
 
+#include "rill/autograd/check_finite.h"
 #include "rill/autograd/checkpoint.h"
 #include "rill/autograd/fused.h"
 #include "rill/autograd/gradcheck.h"
 #include "rill/autograd/named.h"
 #include "rill/autograd/ops.h"
 #include "rill/autograd/parameter.h"
+#include "rill/autograd/place.h"
 #include "rill/autograd/record.h"
 #include "rill/autograd/tape.h"
 #include "rill/autograd/transforms.h"

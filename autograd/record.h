@@ -120,6 +120,11 @@ bool is_tracked(const Tensor& x) noexcept;
 /// The same elements as a value without a place on any tape.
 Tensor untracked(Tensor x);
 
+/// Whether a tape of this thread checks that values are finite.
+extern thread_local constinit bool checking;
+/// Keeps the inputs of the operation that is being recorded, to be shown if its outputs are not finite.
+void note_input(const Tensor& x);
+
 // The steps of recording one operation: begin_op, add_edge for each input, then add_output for each output.
 void begin_op(const char* name);
 void add_edge(const Tensor& input, RuleBase* rule);
@@ -134,6 +139,8 @@ RuleBase* make_rule(F f) {
 
 template <class F>
 void add_rule(Wrt<F>& w) {
+  if (checking) [[unlikely]]
+    note_input(w.input);
   if (is_tracked(w.input)) add_edge(w.input, make_rule(std::move(w.rule)));
 }
 
@@ -169,7 +176,11 @@ void record_joint(const char* name, std::span<Tensor> outputs, std::span<const T
   for (const Tensor& x : inputs) any = any || detail::is_tracked(x);
   if (!any) return;
   detail::begin_op(name);
-  for (const Tensor& x : inputs) detail::add_edge(x, nullptr);
+  for (const Tensor& x : inputs) {
+    if (detail::checking) [[unlikely]]
+      detail::note_input(x);
+    detail::add_edge(x, nullptr);
+  }
   detail::set_joint(detail::make_rule(std::move(rule)));
   for (Tensor& y : outputs) y = detail::add_output(std::move(y), false);
 }

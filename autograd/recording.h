@@ -8,6 +8,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "rill/autograd/place.h"
 #include "rill/autograd/record.h"
 
 namespace rill::detail {
@@ -49,6 +50,7 @@ class Recording {
     const char* name;
     std::uint32_t first_edge, edges;
     std::uint32_t first_output, outputs;
+    std::uint32_t place;  ///< among `places`
     RuleBase* joint;
     Tensor output;  ///< kept only where a rule asks for it
   };
@@ -64,6 +66,13 @@ class Recording {
   std::vector<Value> values;
   std::vector<Edge> edges;
   std::vector<Op> ops;
+  std::vector<Place> places;
+  const Place* last_place = nullptr;  ///< whose copy is the last of `places`
+  struct Checking {
+    int depth = 0;  ///< of the tape that checks values, 0 for none
+    ParameterNames names;
+    std::vector<Tensor> inputs;  ///< of the operation that is being recorded
+  } checking;
   std::unordered_map<std::uint64_t, Leaf> parameters;  ///< by Parameter::id()
   std::vector<std::uint64_t> parameter_order;
   Arena arena;
@@ -73,6 +82,11 @@ class Recording {
   /// x as a new value made by `op`.
   Tensor append(Tensor x, std::int64_t op);
   void begin();
+  void check_finite(int depth, const ParameterNames& names);
+  /// Ends the checking of a tape of this depth.
+  void end_checking(int depth);
+  /// The name of a parameter's value, or nothing.
+  std::string name_of(std::uint32_t value, const ParameterNames& names) const;
   /// Drops all operations from `op` and all values from `value` on.
   void rewind(std::size_t op, std::size_t value, Arena::Mark mark) noexcept;
 };

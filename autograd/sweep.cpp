@@ -3,6 +3,7 @@
 #include <optional>
 
 #include "fmt/format.h"
+#include "rill/autograd/check_finite.h"
 #include "rill/autograd/ops.h"
 #include "rill/autograd/recording.h"
 #include "rill/tensor/error.h"
@@ -135,6 +136,8 @@ class Sweep final : public Backward {
 
   void accumulate(std::uint32_t place, Tensor g, const char* op) {
     if (!g.defined() || !needs(place)) return;
+    if (checking && op_) [[unlikely]]
+      check(g, op);
     const auto& info = recording_.values[place];
     if (g.dtype() != info.dtype) {
       if (!TensorAccess::body(g).weak)
@@ -175,6 +178,7 @@ class Sweep final : public Backward {
         apply_rules(op);
       for (std::uint32_t j = 0; j < op.outputs; ++j)
         if (need(op.first_output + j) != source) at(op.first_output + j) = {};
+      op_ = nullptr;
     }
   }
 
@@ -196,7 +200,7 @@ class Sweep final : public Backward {
   }
   bool recorded() const override { return recorded_; }
   Tensor destination(std::size_t input) override {
-    if (recorded_ || !wants(input)) return {};
+    if (recorded_ || checking || !wants(input)) return {};
     const std::uint32_t place = edge(input).value;
     const auto found = find_window(place, true);
     if (!found) return {};
@@ -205,6 +209,17 @@ class Sweep final : public Backward {
   }
 
  private:
+  void check(const Tensor& g, const char* op) const {
+    const std::string what = non_finite_elements(g);
+    if (what.empty()) return;
+    std::vector<CheckedInput> entered;
+    for (std::uint32_t j = 0; j < op_->outputs; ++j)
+      if (const Tensor& cotangent = cotangents_[op_->first_output + j - first_value_].value;
+          cotangent.defined())
+        entered.push_back({cotangent, "the gradient of its result"});
+    throw_non_finite(op, true, recording_.places[op_->place], recording_.checking.names, what, entered);
+  }
+
   enum Need : std::uint8_t { none, passed, source };
 
   const Recording::Edge& edge(std::size_t input) const { return recording_.edges[op_->first_edge + input]; }
@@ -338,7 +353,7 @@ class Sweep final : public Backward {
     pending.product_bytes +=
         product.right.count() * static_cast<std::int64_t>(size_of(product.right.dtype()));
     pending.products.emplace_back(std::move(product.left), std::move(product.right));
-    if (pending.product_bytes > largest_gathering) sum_products(place, op);
+    if (pending.product_bytes > largest_gathering || checking) sum_products(place, op);
   }
 
   void sum_products(std::uint32_t place, const char* op) {

@@ -4,6 +4,8 @@
 #include <iterator>
 
 #include "fmt/format.h"
+#include "rill/autograd/check_finite.h"
+#include "rill/autograd/named.h"
 #include "rill/autograd/recording.h"
 #include "rill/tensor/error.h"
 
@@ -15,6 +17,7 @@ using detail::TensorAccess;
 namespace detail {
 
 thread_local constinit Recording* current = nullptr;
+thread_local constinit bool checking = false;
 
 Recording& this_thread() {
   static thread_local Recording recording;
@@ -93,13 +96,63 @@ Tensor untracked(Tensor x) {
   return body.slot.tape == 0 ? x : TensorAccess::view(x, body.offset, body.shape, body.strides);
 }
 
+void Recording::check_finite(int by, const ParameterNames& names) {
+  if (checking.depth == 0) {
+    checking.depth = by;
+    ++reading_tensors;  // so that an operation within a fused expression is found
+  }
+  checking.names = names;
+  detail::checking = true;
+}
+
+void Recording::end_checking(int by) {
+  if (checking.depth != by) return;
+  checking = {};
+  --reading_tensors;
+  detail::checking = false;
+}
+
+std::string Recording::name_of(std::uint32_t value, const ParameterNames& names) const {
+  for (const auto& [parameter, leaf] : parameters) {
+    const auto found = names.find(parameter);
+    if (leaf.place == value && found != names.end()) return found->second;
+  }
+  return "";
+}
+
+void note_input(const Tensor& x) { current->checking.inputs.push_back(x); }
+
+namespace {
+
+void check_output(Recording& r, const Tensor& value) {
+  const Recording::Op& op = r.ops.back();
+  const std::string what = non_finite_elements(value);
+  if (!what.empty()) {
+    std::vector<CheckedInput> inputs;
+    for (const Tensor& x : r.checking.inputs) inputs.push_back({x, r.name_of(r.place(x), r.checking.names)});
+    r.checking.inputs.clear();
+    throw_non_finite(op.name, false, r.places[op.place], r.checking.names, what, inputs);
+  }
+}
+
+}  // namespace
+
 void begin_op(const char* name) {
   auto& r = *current;
+  // A scope's object may stand where an earlier one did.
+  if (r.places.empty() || r.last_place != current_place ||
+      (current_place && !(*current_place == r.places.back()))) {
+    r.places.push_back(current_place ? *current_place : Place{});
+    r.last_place = current_place;
+  }
+  if (checking) [[unlikely]]
+    r.checking.inputs.clear();
   r.ops.push_back({name,
                    static_cast<std::uint32_t>(r.edges.size()),
                    0,
                    static_cast<std::uint32_t>(r.values.size()),
                    0,
+                   static_cast<std::uint32_t>(r.places.size() - 1),
                    nullptr,
                    {}});
 }
@@ -113,6 +166,8 @@ void set_joint(RuleBase* rule) { current->ops.back().joint = rule; }
 
 Tensor add_output(Tensor value, bool keep) {
   auto& r = *current;
+  if (checking) [[unlikely]]
+    check_output(r, value);
   Tensor tracked = r.append(std::move(value), static_cast<std::int64_t>(r.ops.size()) - 1);
   ++r.ops.back().outputs;
   if (keep) r.ops.back().output = tracked;
@@ -150,7 +205,11 @@ Tape::Tape() {
 
 Tape::~Tape() {
   auto& r = detail::this_thread();
-  if (--r.depth == 0) r.rewind(0, 0, {});
+  r.end_checking(r.depth);
+  if (--r.depth == 0) {
+    r.rewind(0, 0, {});
+    r.places.clear();
+  }
   detail::update_current(r);
 }
 
@@ -162,6 +221,8 @@ Tensor Tape::watch(const Tensor& x) {
   if (detail::is_tracked(x)) return record("watch", x, wrt(x, Identity{}));
   return detail::this_thread().append(detail::untracked(x), -1);
 }
+
+void Tape::check_finite(const ParameterNames& names) { detail::this_thread().check_finite(depth_, names); }
 
 std::size_t Tape::size() const { return detail::this_thread().ops.size() - first_op_; }
 

@@ -1,10 +1,12 @@
 #pragma once
 
 #include <span>
+#include <string>
 #include <utility>
 #include <vector>
 
 #include "rill/autograd/gradients.h"
+#include "rill/autograd/place.h"
 #include "rill/tensor/tensor.h"
 
 namespace rill {
@@ -60,6 +62,20 @@ class Tape {
 
   /// The number of operations recorded since this tape began.
   std::size_t size() const;
+
+  /// From now on, until this tape ends, every result of an operation and every gradient of a reverse sweep is
+  /// checked; the first that is not finite throws NonFiniteError (rill/autograd/check_finite.h), which names
+  /// the operation, its place in the model, the time step, the direction and what entered it. Expressions
+  /// given to `fused` are evaluated operation by operation, so that the one within is named. For finding a
+  /// fault, not for every day: all values are read once more. `nn::names(model)` gives the names to show.
+  void check_finite(const ParameterNames& names = {});
+
+  /// What this tape has recorded: how many operations and values, and a table of the operations by name with
+  /// the bytes of their results (views, which share memory, are counted as if they did not), then by place.
+  std::string explain(const ParameterNames& names = {}) const;
+  /// The same as a graph in Graphviz's language: a node for each operation or, beyond 1,000 operations, for
+  /// each kind of operation in each layer.
+  std::string graphviz(const ParameterNames& names = {}) const;
 
  private:
   std::size_t first_op_;

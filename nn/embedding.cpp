@@ -2,6 +2,7 @@
 
 #include "fmt/format.h"
 #include "rill/autograd/ops.h"
+#include "rill/autograd/place.h"
 #include "rill/tensor/error.h"
 
 namespace rill::nn {
@@ -12,6 +13,9 @@ Embedding::Embedding(std::int64_t count, std::int64_t size, const Initializer& i
   table = Parameter((initializer ? initializer : uniform_initializer(-0.05, 0.05))({count, size}));
 }
 
-Tensor Embedding::operator()(const Tensor& symbols) const { return index_select(table, 0, symbols); }
+Tensor Embedding::operator()(const Tensor& symbols) const {
+  const AtPlace place({"Embedding", table.id(), table.id()});
+  return index_select(table, 0, symbols);
+}
 
 }  // namespace rill::nn

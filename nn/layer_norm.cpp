@@ -2,6 +2,7 @@
 
 #include "fmt/format.h"
 #include "rill/autograd/fused.h"
+#include "rill/autograd/place.h"
 #include "rill/tensor/create.h"
 #include "rill/tensor/error.h"
 
@@ -16,6 +17,7 @@ Tensor LayerNorm::operator()(const Tensor& x) const {
   if (x.rank() == 0 || x.size(-1) != gain.shape()[0])
     throw ShapeError(fmt::format("LayerNorm: an input of shape {}; expected {} on the last axis",
                                  to_string(x.shape()), gain.shape()[0]));
+  const AtPlace place({"LayerNorm", gain.id(), bias.id()});
   return fused([](auto y, auto g, auto b) { return y * g + b; }, standardize(x, epsilon), gain, bias);
 }
 

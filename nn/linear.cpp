@@ -2,6 +2,7 @@
 
 #include "fmt/format.h"
 #include "rill/autograd/ops.h"
+#include "rill/autograd/place.h"
 #include "rill/tensor/create.h"
 #include "rill/tensor/error.h"
 
@@ -20,6 +21,7 @@ Tensor Linear::operator()(const Tensor& x) const {
   if (x.rank() == 0 || x.size(-1) != kernel.shape()[0])
     throw ShapeError(fmt::format("Linear: an input of shape {}; expected {} on the last axis",
                                  to_string(x.shape()), kernel.shape()[0]));
+  const AtPlace place({"Linear", kernel.id(), bias ? bias->id() : kernel.id()});
   return bias ? matmul_add(x, kernel, *bias) : matmul(x, kernel);
 }
 

@@ -69,6 +69,12 @@ std::string summary(const Fields& fields) {
   return out;
 }
 
+ParameterNames names(const Fields& fields) {
+  ParameterNames names;
+  for (const auto& [name, parameter] : parameters(fields)) names.emplace(parameter->id(), name);
+  return names;
+}
+
 bool equal(const Fields& a, const Fields& b) {
   const auto left = parameters(a), right = parameters(b);
   return std::equal(left.begin(), left.end(), right.begin(), right.end(), [](const auto& x, const auto& y) {

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <string>
 
+#include "rill/autograd/place.h"
 #include "rill/nn/fields.h"
 
 // What can be said of, and done to, any module through its fields.
@@ -14,6 +15,9 @@ std::int64_t count_parameters(const Fields& fields, bool trainable_only = false)
 
 /// A table as Keras prints it: each layer with its name, kind, parameters and their number, and the totals.
 std::string summary(const Fields& fields);
+
+/// The names of the parameters, for `Tape::check_finite` and `Tape::explain` to show places by.
+ParameterNames names(const Fields& fields);
 
 /// Whether two modules have the same parameters by name, shape, dtype and every bit.
 bool equal(const Fields& a, const Fields& b);
@@ -31,6 +35,10 @@ std::int64_t count_parameters(M& module, bool trainable_only = false) {
 template <Module M>
 std::string summary(M& module) {
   return summary(module.fields());
+}
+template <Module M>
+ParameterNames names(M& module) {
+  return names(module.fields());
 }
 template <Module M>
 bool equal(M& a, M& b) {

@@ -152,7 +152,8 @@ std::vector<Tensor> project(const CellReference& cell, const Tensor& x, const An
 }
 
 Pass run_direction(const CellReference& cell, const Tensor& x, std::vector<Tensor> state, bool backwards,
-                   const Steps& counting, double recurrent_dropout, CellTrace* trace) {
+                   const Steps& counting, double recurrent_dropout, CellTrace* trace, Place place) {
+  const AtPlace whole_sequence(place);
   const Announcement announcement;
   announcement.cell(x.size(0));
   const std::vector<Tensor> inputs = project(cell, x, announcement);
@@ -172,6 +173,8 @@ Pass run_direction(const CellReference& cell, const Tensor& x, std::vector<Tenso
   for (std::int64_t i = 0; i < steps; ++i) {
     const std::int64_t t = backwards ? steps - 1 - i : i;
     announcement.step(t);
+    place.time_step = t;
+    const AtPlace step(place);
     if (counting.rows(t) != Steps::Rows::none) {
       const Tensor h = mask.defined() ? state[0] * mask : state[0];
       std::optional<rill::detail::Observing> observing;
@@ -201,7 +204,20 @@ void check_state(const std::vector<Tensor>& given, const std::vector<Tensor>& ex
                                    place, to_string(given[k].shape()), to_string(expected[k].shape())));
 }
 
+// Layers count from 1.
+Place number(Place place, std::size_t layer, std::size_t layers, bool backwards) {
+  if (layers > 1) place.layer += fmt::format(", layer {} of {}", layer, layers);
+  if (backwards) place.layer += ", backwards";
+  return place;
+}
+
 }  // namespace
+
+Place place_of(const std::string& kind, const Fields& fields) {
+  const auto all = parameters(fields);
+  if (all.empty()) return {.layer = kind};
+  return {.layer = kind, .first = all.front().parameter->id(), .last = all.back().parameter->id()};
+}
 
 void check(const RecurrentOptions& options) {
   if (options.layers < 1)
@@ -243,8 +259,10 @@ UntypedResult run_recurrent(const std::vector<CellReference>& cells, const Recur
         check_state(initial[first + d], state, first + d);
         state = initial[first + d];
       }
-      Pass pass = run_direction(cell, sequence, std::move(state), d == 1, counting, options.recurrent_dropout,
-                                traces ? &(*traces)[first + d] : nullptr);
+      Pass pass =
+          run_direction(cell, sequence, std::move(state), d == 1, counting, options.recurrent_dropout,
+                        traces ? &(*traces)[first + d] : nullptr,
+                        number(cell.place, first / directions + 1, cells.size() / directions, d == 1));
       outputs.push_back(stack(pass.outputs, 0));
       last.push_back(pass.state[0]);
       result.state.push_back(std::move(pass.state));

@@ -10,6 +10,8 @@
 #include <utility>
 #include <vector>
 
+#include "rill/autograd/place.h"
+#include "rill/autograd/tape.h"
 #include "rill/nn/fields.h"
 
 namespace rill::nn {
@@ -121,6 +123,7 @@ namespace detail {
 /// A cell without its type.
 struct CellReference {
   std::vector<std::string> state_names;
+  Place place;  ///< without its number among the layers
   std::function<Tensor(const Tensor&)> input;
   std::function<std::vector<Tensor>(const Tensor&, const std::vector<Tensor>&, const Tensor& dropped)> step;
   std::function<std::vector<Tensor>(std::int64_t batch, DType dtype)> initial;
@@ -138,13 +141,23 @@ UntypedResult run_recurrent(const std::vector<CellReference>& cells, const Recur
                             std::vector<CellTrace>* traces = nullptr);
 Tensor zero_state(std::int64_t batch, std::int64_t hidden, DType dtype);
 
+/// Under the cell's kind, from its first to its last parameter.
+Place place_of(const std::string& kind, const Fields& fields);
+template <Module M>
+Place place_of(M& module) {
+  std::string kind = "Recurrent";
+  if constexpr (requires { module.kind(); }) kind = module.kind();
+  return place_of(kind, module.fields());
+}
+
 template <Cell C>
 CellReference refer_to(const C& cell) {
   using Traits = StateTraits<typename C::State>;
   std::vector<std::string> names;
   if constexpr (requires { C::state_names(); }) names = C::state_names();
   return {
-      std::move(names), [&cell](const Tensor& x) -> Tensor { return cell.input(x); },
+      std::move(names), is_recording() ? place_of(const_cast<C&>(cell)) : Place{},
+      [&cell](const Tensor& x) -> Tensor { return cell.input(x); },
       [&cell](const Tensor& input, const std::vector<Tensor>& parts, [[maybe_unused]] const Tensor& dropped) {
         typename C::State state = Traits::unpack(parts);
         if constexpr (requires { cell(input, state, dropped); }) {

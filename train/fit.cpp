@@ -5,6 +5,7 @@
 
 #include "fmt/format.h"
 #include "rill/autograd/tape.h"
+#include "rill/nn/model.h"
 #include "rill/tensor/error.h"
 #include "rill/tensor/random.h"
 #include "rill/train/checkpoint.h"
@@ -145,12 +146,14 @@ History fit(const nn::Fields& model, const Forward& forward, const data::Dataset
       Gradients gradients;
       {
         Tape tape;
+        if (options.check_finite) tape.check_finite(nn::names(model));
         const Tensor predictions = forward(inputs);
         const Tensor loss = options.loss(predictions, targets);
         const double value = loss.item();
         if (!std::isfinite(value))
           throw ValueError(fmt::format(
-              "fit: the loss is {} at step {} of epoch {}; a smaller learning rate or clipping may help",
+              "fit: the loss is {} at step {} of epoch {}; a smaller learning rate or clipping may help; "
+              ".check_finite finds where it begins",
               value, done + 1, epoch + 1));
         gradients = tape.gradient(loss);
         options.optimizer.update(parameters, gradients);

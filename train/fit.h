@@ -47,8 +47,9 @@ struct FitOptions {
   std::vector<Metric> metrics = {};
   std::int64_t epochs = 1;
   std::int64_t batch_size = 32;
-  bool drop_last = false;  ///< leave out a last batch that is not full
-  bool shuffle = true;     ///< by default_generator(), anew each epoch
+  bool drop_last = false;     ///< leave out a last batch that is not full
+  bool check_finite = false;  ///< look for the first value that is not finite, as Tape::check_finite; slow
+  bool shuffle = true;        ///< by default_generator(), anew each epoch
   std::optional<data::Dataset> validation = {};
   std::vector<Callback> callbacks = {};
   std::string checkpoint = {};  ///< a file to write after every epoch, and when interrupted
