@@ -67,4 +67,6 @@
 #include "rill/train/checkpoint.h"
 #include "rill/train/fit.h"
 #include "rill/train/history.h"
+#include "rill/train/interrupt.h"
 #include "rill/train/metrics.h"
+#include "rill/train/progress.h"

@@ -59,6 +59,20 @@ BENCHMARK(peephole)->Name("step/lstm_peephole")->Unit(benchmark::kMillisecond);
 void layer_norm(State& state) { lstm(state, {.layer_norm = true}); }
 BENCHMARK(layer_norm)->Name("step/lstm_layer_norm")->Unit(benchmark::kMillisecond);
 
+// With the norms of the gradients of all states taken in the same sweep.
+void gradient_norms(State& state) {
+  auto model = reference_model<nn::LSTM>([](std::int64_t in) { return nn::LSTM(in, 256); });
+  optim::Adam adam{{.learning_rate = 1e-4, .decay = 1e-6}};
+  const Batch batch(32, 28, 28);
+  flow::GradientNorms norms;
+  measure(state, [&] {
+    norms.begin_again();
+    train_step(model, adam, batch);
+    benchmark::DoNotOptimize(norms.cells());
+  });
+}
+BENCHMARK(gradient_norms)->Name("step/lstm_gradient_norms")->Unit(benchmark::kMillisecond);
+
 void lengths(State& state) {
   std::vector<std::int64_t> lengths(32);
   for (std::size_t i = 0; i < lengths.size(); ++i) lengths[i] = 28 - static_cast<std::int64_t>(i % 14);

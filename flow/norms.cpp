@@ -3,7 +3,6 @@
 #include <algorithm>
 
 #include "fmt/format.h"
-#include "rill/autograd/ops.h"
 #include "rill/autograd/record.h"
 #include "rill/autograd/tape.h"
 #include "rill/flow/length.h"
@@ -66,10 +65,10 @@ void GradientNorms::end_step(std::int64_t time, std::vector<Tensor>& state) {
     auto* const row = &cell->norms[k][static_cast<std::size_t>(time)];
     row->resize(static_cast<std::size_t>(state[k].size(0)));
     // The tape may outlive this object, so its rule shares the cell.
-    state[k] = on_gradient(state[k], [cell, row](const Tensor& g) {
-      *row = row_lengths(g);
-      return g;
-    });
+    state[k] = record("gradient_norms", state[k], wrt(state[k], [cell, row](const Tensor& g) {
+                        *row = row_lengths(g);
+                        return g;
+                      }));
   }
 }
 

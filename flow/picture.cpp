@@ -25,6 +25,8 @@ void expect_size(const std::string& where, const char* what, std::size_t size, s
 
 void check(const LinePlot& plot) {
   if (plot.series.empty()) throw ValueError(fmt::format("line plot \"{}\" has no series", plot.title));
+  if (plot.low && !can_be_drawn(*plot.low, plot.logarithmic))
+    throw ValueError(fmt::format("line plot \"{}\": the y axis cannot begin at {}", plot.title, *plot.low));
   for (const Series& series : plot.series) {
     const auto where = fmt::format("line plot \"{}\": series \"{}\"", plot.title, series.name);
     if (series.y.empty()) throw ValueError(where + " is empty");

@@ -24,6 +24,8 @@ struct LinePlot {
   std::string x_label = {};
   std::string y_label = {};
   bool logarithmic = false;  ///< the y axis
+  std::optional<double> low =
+      {};  ///< where the y axis begins, below which lines are cut off; unset: below all
   std::vector<Series> series = {};
 };
 

@@ -172,7 +172,8 @@ std::string svg(const LinePlot& plot, Size size) {
       to = std::max(to, x);
     }
   Script script(gridded(size) + x_axis(from, to, size) +
-                (plot.logarithmic ? "set logscale y\nset format y '10^{%L}'\n" : ""));
+                (plot.logarithmic ? "set logscale y\nset format y '10^{%L}'\n" : "") +
+                (plot.low ? fmt::format("set yrange [{}:]\n", *plot.low) : ""));
   std::vector<Rows> all;
   for (const Series& series : plot.series) all.push_back(rows(series, plot.logarithmic));
   for (std::size_t i = 0; i < all.size(); ++i)

@@ -149,3 +149,59 @@ TEST_CASE("docs/gradient-flow.md: Jacobians", "[docs]") {
   CHECK(bands.shape() == Shape{60, 2, 16});
   CHECK(span.matrix.shape() == Shape{2, 16, 16});
 }
+
+namespace {
+
+Tensor loss_of(const Classifier& model) { return nn::cross_entropy(model(random_rows()), some_labels()); }
+
+}  // namespace
+
+TEST_CASE("docs/gradient-flow.md: norms over time", "[docs]") {
+  Classifier model;
+  const Tensor images = random_rows(), labels = some_labels();
+  flow::GradientNorms norms;
+  Tape tape;
+  const Tensor loss = nn::cross_entropy(model(images), labels);
+  const Gradients gradients = tape.gradient(loss);
+  const Tensor hidden = norms.cells()[0][0];
+  CHECK(hidden.shape() == Shape{5, 2});
+  CHECK(gradients.size() == 5);
+}
+
+TEST_CASE("docs/gradient-flow.md: credit", "[docs]") {
+  Classifier model;
+  flow::Credit credit(model.lstm);
+  Tape tape;
+  const Gradients gradients = tape.gradient(loss_of(model));
+  const Tensor by_step = credit.norms(model.lstm.cells()[0].recurrent);
+  CHECK(by_step.shape() == Shape{5});
+  CHECK(gradients.size() == 5);
+}
+
+TEST_CASE("docs/gradient-flow.md: the Hessian", "[docs]") {
+  nn::Linear model(3, 1);
+  const Tensor x = Generator(1).normal({4, 3}), y = zeros({4, 1});
+  const auto spectrum = flow::hessian_spectrum(
+      model, [&] { return nn::mse(model(x), y); }, 3);
+  CHECK(spectrum.largest.size() == 3);
+}
+
+TEST_CASE("docs/gradient-flow.md: truncated backpropagation through time", "[docs]") {
+  struct Truncated {
+    nn::LSTM lstm{28, 8};
+    nn::Fields fields() { return {{"lstm", lstm}}; }
+  } model, before = model;
+  const nn::LSTM& lstm = model.lstm;
+  const std::int64_t time = 100;
+  const Tensor x = random_rows(time);
+  optim::Adam optimizer{{}};
+  const auto loss_of = [](const Tensor& outputs) { return mean(square(outputs)); };
+  std::vector<nn::LSTM::State> state;
+  for (std::int64_t begin = 0; begin < time; begin += 50) {
+    Tape tape;
+    const auto run = lstm(slice(x, 1, {begin, begin + 50}), {.initial = state});
+    optimizer.update(model, tape.gradient(loss_of(run.outputs)));
+    state = run.state;
+  }
+  CHECK(!nn::equal(before, model));
+}

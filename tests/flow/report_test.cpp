@@ -273,6 +273,18 @@ TEST_CASE("Constant, single, tiny and huge values can be drawn", "[flow][report]
   CHECK(count(saved(flow::Report("r").add(constant)), "<image") == 2);
 }
 
+TEST_CASE("A y axis may begin above what lies far below", "[flow][report]") {
+  flow::LinePlot plot{.title = "p", .low = -4, .series = {{.name = "s", .y = {0, -1, -170}}}};
+  const auto has_label = [](const std::string& page, const char* number) {
+    return page.find(std::string(">") + number + "</tspan>") != std::string::npos;
+  };
+  const std::string cut = saved(flow::Report("r").add(plot));
+  CHECK((has_label(cut, "-4") && !has_label(cut, "-100")));
+  plot.low.reset();
+  const std::string whole = saved(flow::Report("r").add(plot));
+  CHECK((!has_label(whole, "-4") && has_label(whole, "-100")));
+}
+
 TEST_CASE("Every one of 35 series differs by colour or by dash", "[flow][report]") {
   flow::LinePlot plot{.title = "many"};
   for (int i = 0; i < 35; ++i) plot.series.push_back({.name = std::to_string(i), .y = {0.0, 1.0 * i}});
@@ -294,6 +306,9 @@ TEST_CASE("A picture that cannot be is refused in one sentence", "[flow][report]
         "line plot \"p\": series \"s\" has an x that is not finite");
   CHECK(message({.title = "p", .series = {{.name = "s", .y = {1}, .lower = {0}}}}) ==
         "line plot \"p\": series \"s\" has 0 values in upper; expected 1");
+
+  CHECK(message({.title = "p", .logarithmic = true, .low = 0, .series = {{.name = "s", .y = {1}}}}) ==
+        "line plot \"p\": the y axis cannot begin at 0");
 
   flow::Report report("r");
   using flow::Bins;
