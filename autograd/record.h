@@ -117,6 +117,8 @@ extern thread_local constinit Recording* current;
 
 /// Whether the tape that records now, if one does, knows x.
 bool is_tracked(const Tensor& x) noexcept;
+/// Whether an operation of the innermost tape gave x, so that this tape's gradients see that operation.
+bool is_recorded_by_innermost_tape(const Tensor& x) noexcept;
 /// The same elements as a value without a place on any tape.
 Tensor untracked(Tensor x);
 

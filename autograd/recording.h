@@ -62,6 +62,7 @@ class Recording {
   std::uint64_t id = 0;
   int depth = 0;  ///< of nested tapes
   int paused = 0;
+  std::size_t innermost_op = 0;  ///< the first that the innermost tape may record
   std::uint32_t next_serial = 0;
   std::vector<Value> values;
   std::vector<Edge> edges;

@@ -91,6 +91,11 @@ bool is_tracked(const Tensor& x) noexcept {
   return current && x.defined() && current->place(x) != Recording::no_value;
 }
 
+bool is_recorded_by_innermost_tape(const Tensor& x) noexcept {
+  return is_tracked(x) &&
+         current->values[current->place(x)].op >= static_cast<std::int64_t>(current->innermost_op);
+}
+
 Tensor untracked(Tensor x) {
   const auto& body = TensorAccess::body(x);
   return body.slot.tape == 0 ? x : TensorAccess::view(x, body.offset, body.shape, body.strides);
@@ -199,13 +204,15 @@ Tape::Tape() {
   auto& r = detail::this_thread();
   if (r.depth == 0) r.begin();
   depth_ = ++r.depth;
-  first_op_ = r.ops.size();
+  outer_first_op_ = r.innermost_op;
+  first_op_ = r.innermost_op = r.ops.size();
   detail::update_current(r);
 }
 
 Tape::~Tape() {
   auto& r = detail::this_thread();
   r.end_checking(r.depth);
+  r.innermost_op = outer_first_op_;
   if (--r.depth == 0) {
     r.rewind(0, 0, {});
     r.places.clear();

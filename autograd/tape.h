@@ -78,7 +78,7 @@ class Tape {
   std::string graphviz(const ParameterNames& names = {}) const;
 
  private:
-  std::size_t first_op_;
+  std::size_t first_op_, outer_first_op_;
   int depth_;
 };
 

@@ -357,9 +357,10 @@ int main(int argc, char** argv) {
     set_threads(settings.thread_count);
     flow::Report report(
         "Gradient flow: " + settings.task,
-        fmt::format("Six recurrent layers of {} units before training ({} seeds) and over {} updates of {} "
-                    "sequences by Adam.",
-                    settings.hidden, settings.seeds, settings.steps, settings.batch_size));
+        fmt::format(
+            "Six recurrent layers of {} units: {} initialisations before training, and one through {} "
+            "updates of {} sequences each.",
+            settings.hidden, settings.seeds, settings.steps, settings.batch_size));
     if (settings.task == "pixel-mnist") settings.lengths = {784};
     const train::Interrupt interrupt;
     for (const std::int64_t length : settings.lengths) {

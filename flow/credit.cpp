@@ -34,7 +34,7 @@ Tensor Credit::use(const Parameter& parameter, const Tensor& value) {
   const auto time = static_cast<std::size_t>(time_);
   if (found->second.size() <= time) found->second.resize(time + 1);
   Term& term = found->second[time];
-  if (term.copy.defined() && detail::is_tracked(term.copy)) return term.copy;
+  if (detail::is_recorded_by_innermost_tape(term.copy)) return term.copy;
   // The tape may outlive this object, so its rule shares the terms.
   term = {};
   term.copy = on_gradient(value, [terms = terms_, id = parameter.id(), time](const Tensor& g) {

@@ -205,3 +205,45 @@ TEST_CASE("docs/gradient-flow.md: truncated backpropagation through time", "[doc
   }
   CHECK(!nn::equal(before, model));
 }
+
+namespace {
+
+struct Adder {
+  nn::RNN layer{2, 128};
+  nn::Linear output{128, 1};
+
+  Tensor operator()(const Tensor& x) const { return output(layer(x).last); }
+  nn::Fields fields() { return {{"layer", layer}, {"output", output}}; }
+};
+
+}  // namespace
+
+TEST_CASE("docs/gradient-flow.md: why does this RNN not learn?", "[docs]") {
+  rill::seed(1);
+  Adder model;
+  const data::Dataset training = data::adding_problem({.length = 100, .examples = 64, .seed = 1});
+  const auto before = std::filesystem::current_path();
+  const auto folder = std::filesystem::temp_directory_path() / "rill_docs_test";
+  std::filesystem::create_directories(folder);
+  std::filesystem::current_path(folder);
+  flow::Record record;
+  train::fit(
+      model, training,
+      {.loss = nn::mse,
+       .optimizer = optim::Adam{{.learning_rate = 1e-3, .clip = {.global_norm = 1}}},
+       .callbacks = {flow::record_update_ratios(record, 100), flow::record_gradient_norms(record, 100)}});
+  record.save_csv("rnn");
+  std::filesystem::current_path(before);
+  std::filesystem::remove_all(folder);
+
+  const auto [x, y] = training.rows(0, 32);
+  Tape tape;
+  const auto run = model.layer.trace(x);
+  const Tensor loss = nn::mse(model.output(run.last), y);
+  const Tensor norms = flow::norms_over_time(tape.gradient(loss, run.hidden));
+  const auto decay = flow::fit_decay(norms);
+  const auto spectrum = flow::lyapunov_spectrum(model.layer, slice(x, 0, {0, 1}), {.exponents = 1});
+  const double memory = flow::memory_length(spectrum.exponents[0]);
+  CHECK(decay.rate < -0.02);
+  CHECK(memory < 50);
+}

@@ -156,6 +156,31 @@ TEST_CASE("a Credit watches the parameters that it is given, while it is in scop
   CHECK(size() == before);
 }
 
+TEST_CASE("a Credit follows the tape that was begun last", "[flow][credit]") {
+  nn::RNN layer(2, 3);
+  nn::to(layer, DType::float64);
+  const Tensor x = sequence();
+  const auto loss = [&] { return sum(square(layer(x).last)); };
+  const Parameter& recurrent = layer.cells()[0].recurrent;
+  const Tensor expected = [&] {
+    Tape tape;
+    return tape.gradient(loss())[recurrent];
+  }();
+
+  flow::Credit credit(layer, {.keep_gradients = true});
+  Tape outer;
+  const Tensor before = loss();
+  for (int i = 0; i < 2; ++i) {
+    Tape inner;
+    CHECK(largest(inner.gradient(loss())[recurrent] - expected) < 1e-12);
+    Tensor total = zeros_like(expected);
+    for (const Tensor& term : credit.gradients(recurrent))
+      if (term.defined()) total += term;
+    CHECK(largest(total - expected) < 1e-12);
+  }
+  CHECK(largest(outer.gradient(before)[recurrent] - expected) < 1e-12);
+}
+
 TEST_CASE("OnParameterUse changes what operations see of a parameter, and its gradient with it",
           "[autograd][parameter]") {
   Parameter w(tensor({1, 2}, DType::float64)), frozen(tensor({5, 5}, DType::float64));
