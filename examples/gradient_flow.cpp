@@ -145,7 +145,8 @@ struct Findings {
                               "Means of training losses since the point before. Below the baseline "
                               "something of the sequence is used.",
                           .x_label = "update",
-                          .y_label = "training loss"};
+                          .y_label = "training loss, logarithmic",
+                          .logarithmic = true};
   std::vector<flow::LinePlot> singular;
   std::vector<flow::HeatMap> gates;
 };
