@@ -315,6 +315,7 @@ void compare(const Settings& settings, std::int64_t length, const train::Interru
   for (auto& picture : findings.singular) report.add(std::move(picture));
   for (auto& gate : findings.gates) report.add(std::move(gate));
   if (settings.steps == 0) return;
+  report.save(settings.report);  // what keeps it from being written shows before hours of training
 
   for_each_layer(task.features(), settings.hidden, time, [&](const Layer& layer, const auto& make) {
     if (!interrupt.requested()) learn(settings, task, layer, make, interrupt, findings);
