@@ -276,7 +276,10 @@ void learn(const Settings& settings, const Task& task, const Layer& layer, const
       if (!goes_on()) break;
     }
   if (curve.y.empty()) return;
-  progress.end_epoch({{"loss", recent}});
+  if (step == settings.steps)
+    progress.end_epoch({{"loss", recent}});
+  else
+    progress.break_line();
   findings.learning.series.push_back(std::move(curve));
   const double end =
       train::evaluate(model, task.test,
@@ -367,9 +370,15 @@ int main(int argc, char** argv) {
     const train::Interrupt interrupt;
     for (const std::int64_t length : settings.lengths) {
       compare(settings, length, interrupt, report);
-      if (interrupt.requested()) fmt::print("Stopped; what there is goes into the report.\n");
+      if (interrupt.requested() && report.sections().empty()) {
+        fmt::print("Stopped before anything was found.\n");
+        return 0;
+      }
       report.save(settings.report);
-      if (interrupt.requested()) break;
+      if (interrupt.requested()) {
+        fmt::print("Stopped; the report holds what there is.\n");
+        break;
+      }
     }
     fmt::print("wrote {}\n", settings.report);
   } catch (const Error& error) {
