@@ -247,3 +247,23 @@ TEST_CASE("docs/gradient-flow.md: why does this RNN not learn?", "[docs]") {
   CHECK(decay.rate < -0.02);
   CHECK(memory < 50);
 }
+
+TEST_CASE("docs/gradient-flow.md: transforms", "[docs]") {
+  const Tensor h = Generator(1).normal({1, 3}), direction = Generator(2).normal({1, 3});
+  const Tensor weights = Generator(3).normal({3, 3});
+  const Function energy = [](const Tensor& x) { return sum(square(tanh(x))); };
+  const Tensor slope = grad(energy)(h);
+  const auto [value, gradient] = value_and_grad(energy, h);
+  const Tensor along = hvp(energy, h, direction);
+  const Tensor matrix = hessian(energy, h);
+  const Function step = [&](const Tensor& x) { return tanh(matmul(x, weights)); };
+  const Tensor back = vjp(step, h, direction).gradient;
+  const Tensor forth = jvp(step, h, direction);
+  const Tensor all = jacobian(step, h);
+  const auto close = [](const Tensor& a, const Tensor& b) { return max(abs(a - b)).item() < 1e-5; };
+  CHECK(value.item() == energy(h).item());
+  CHECK(close(slope, gradient));
+  CHECK(close(along, matmul(direction, reshape(matrix, {3, 3}))));
+  CHECK(close(back, matmul(direction, reshape(all, {3, 3}))));
+  CHECK(close(forth, matmul(direction, transpose(reshape(all, {3, 3})))));
+}
