@@ -47,6 +47,18 @@ class SameNumbers {
   Generator::State now_;
 };
 
+// The training mode of an earlier call, for a while.
+class SameTrainingMode {
+ public:
+  explicit SameTrainingMode(std::optional<bool> mode) : now_(std::exchange(detail::training_mode, mode)) {}
+  ~SameTrainingMode() { detail::training_mode = now_; }
+  SameTrainingMode(const SameTrainingMode&) = delete;
+  SameTrainingMode& operator=(const SameTrainingMode&) = delete;
+
+ private:
+  std::optional<bool> now_;
+};
+
 struct Mark {
   std::size_t op, value;
   detail::Arena::Mark arena;
@@ -58,6 +70,7 @@ struct Recompute {
   std::vector<Tensor> inputs;
   std::vector<std::uint32_t> sources;  // what f used of the tape, its inputs or not
   Generator::State numbers;
+  std::optional<bool> training;
 
   void operator()(Backward& b) {
     Recording& recording = detail::this_thread();
@@ -73,6 +86,7 @@ struct Recompute {
     {
       const Recorded again(recording);
       const SameNumbers same(numbers);
+      const SameTrainingMode same_mode(training);
       const std::vector<Tensor> outputs = f(inputs);
       for (std::size_t j = 0; j < outputs.size(); ++j)
         if (b.cotangent(j).defined()) targets.emplace_back(outputs[j], b.cotangent(j));
@@ -91,9 +105,13 @@ std::vector<Tensor> checkpoint(Function f, const std::vector<Tensor>& inputs) {
   const Mark mark(recording);
   const Generator::State numbers = default_generator().state();
   std::vector<Tensor> outputs = f(inputs);
-  for (Tensor& y : outputs) y = detail::untracked(y);
-
   std::vector<std::uint32_t> sources;
+  for (Tensor& y : outputs) {
+    // One that f only passes on enters no operation.
+    const std::uint32_t place = recording.place(y);
+    if (place != Recording::no_value && place < mark.value) sources.push_back(place);
+    y = detail::untracked(y);
+  }
   for (std::size_t o = mark.op; o < recording.ops.size(); ++o)
     for (std::uint32_t e = 0; e < recording.ops[o].edges; ++e) {
       const std::uint32_t place = recording.edges[recording.ops[o].first_edge + e].value;
@@ -122,7 +140,8 @@ std::vector<Tensor> checkpoint(Function f, const std::vector<Tensor>& inputs) {
     recording.edges.push_back({place, nullptr});
     ++recording.ops.back().edges;
   }
-  detail::set_joint(detail::make_rule(Recompute{std::move(f), inputs, sources, numbers}));
+  detail::set_joint(
+      detail::make_rule(Recompute{std::move(f), inputs, sources, numbers, detail::training_mode}));
   for (Tensor& y : outputs) y = detail::add_output(std::move(y), false);
   return outputs;
 }

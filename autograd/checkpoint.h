@@ -12,7 +12,8 @@ namespace rill {
 /// memory: a sequence of T steps in sqrt(T) such pieces holds the records of sqrt(T) steps at a time.
 ///
 /// f may use parameters and other tensors that it captures; they get their gradients. It must compute the
-/// same when it is called again: the random numbers that it draws from default_generator() are the same ones.
+/// same when it is called again: the random numbers that it draws from default_generator() are the same ones,
+/// and nn::TrainingMode is what it was.
 std::vector<Tensor> checkpoint(std::function<std::vector<Tensor>(const std::vector<Tensor>&)> f,
                                const std::vector<Tensor>& inputs);
 

@@ -141,13 +141,15 @@ struct Rule {
   void through_tensors(Backward& b) {
     std::vector<std::size_t> wanted;
     std::vector<Tensor> sources;
+    auto own = inputs;  // one tensor may be given twice, and each argument has a gradient of its own
+    Tape inner;
     for (std::size_t i = 0; i < sizeof...(I); ++i) {
       if (!b.wants(i)) continue;
       wanted.push_back(i);
-      sources.push_back(inputs[i]);
+      own[i] = inner.watch(inputs[i]);
+      sources.push_back(own[i]);
     }
-    Tape inner;
-    const auto outputs = as_tuple(f(inputs[I]...));
+    const auto outputs = as_tuple(f(own[I]...));
     std::vector<Target> targets;
     std::apply(
         [&](const auto&... y) {

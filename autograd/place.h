@@ -21,8 +21,8 @@ struct Place {
 /// "lstm2 (LSTM), time step 17": with the name that the layer's parameters share, where names has them.
 std::string to_string(const Place& place, const ParameterNames& names = {});
 
-/// Makes a place the current one of this thread for the length of a scope. Within a time step, another layer's
-/// place keeps the step.
+/// Makes a place the current one of this thread for the length of a scope. Within a time step, another
+/// layer's place keeps the step.
 class AtPlace {
  public:
   explicit AtPlace(const Place& place);

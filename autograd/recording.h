@@ -5,6 +5,7 @@
 
 #include <cstddef>
 #include <memory>
+#include <optional>
 #include <unordered_map>
 #include <vector>
 
@@ -91,6 +92,9 @@ class Recording {
   /// Drops all operations from `op` and all values from `value` on.
   void rewind(std::size_t op, std::size_t value, Arena::Mark mark) noexcept;
 };
+
+/// What nn::TrainingMode sets; here because checkpoint() runs its function again under the mode of its call.
+extern thread_local constinit std::optional<bool> training_mode;
 
 /// This thread's recording, whether or not it takes operations now.
 Recording& this_thread();

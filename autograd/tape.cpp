@@ -18,6 +18,7 @@ namespace detail {
 
 thread_local constinit Recording* current = nullptr;
 thread_local constinit bool checking = false;
+thread_local constinit std::optional<bool> training_mode;
 
 Recording& this_thread() {
   static thread_local Recording recording;

@@ -2,14 +2,13 @@
 
 #include "fmt/format.h"
 #include "rill/autograd/ops.h"
+#include "rill/autograd/recording.h"
 #include "rill/autograd/tape.h"
 #include "rill/tensor/error.h"
 #include "rill/tensor/random.h"
 
 namespace rill::nn {
 namespace {
-
-thread_local std::optional<bool> mode;
 
 void check(double rate) {
   if (!(rate >= 0 && rate < 1))
@@ -18,10 +17,12 @@ void check(double rate) {
 
 }  // namespace
 
-TrainingMode::TrainingMode(bool training) : before_(mode) { mode = training; }
-TrainingMode::~TrainingMode() { mode = before_; }
+TrainingMode::TrainingMode(bool training) : before_(rill::detail::training_mode) {
+  rill::detail::training_mode = training;
+}
+TrainingMode::~TrainingMode() { rill::detail::training_mode = before_; }
 
-bool is_training() { return mode.value_or(is_recording()); }
+bool is_training() { return rill::detail::training_mode.value_or(is_recording()); }
 
 Tensor dropout_mask(const Shape& shape, double rate, DType dtype) {
   check(rate);

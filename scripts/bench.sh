@@ -24,7 +24,7 @@ for argument in "$@"; do
 done
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 scripts/install_dependencies.sh build bench
-cmake --preset release -DRILL_BENCH=ON -DRILL_TESTS=OFF -DRILL_EXAMPLES=OFF >/dev/null
-cmake --build --preset release --target rill_bench
-cmake --build --preset release --target libtorch_twin || echo "bench: no libtorch; install libtorch-dev to compare" >&2
-exec python3 bench/compare.py --bench build/release/bench "$@"
+cmake --preset release -B build/bench -DRILL_BENCH=ON -DRILL_TESTS=OFF -DRILL_EXAMPLES=OFF >/dev/null
+cmake --build build/bench --target rill_bench
+cmake --build build/bench --target libtorch_twin || echo "bench: no libtorch; install libtorch-dev to compare" >&2
+exec python3 bench/compare.py --bench build/bench/bench "$@"

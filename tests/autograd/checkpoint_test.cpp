@@ -3,6 +3,7 @@
 #include "rill/autograd/ops.h"
 #include "rill/autograd/record.h"
 #include "rill/autograd/transforms.h"
+#include "rill/nn/dropout.h"
 #include "rill/tensor/create.h"
 #include "rill/tensor/random.h"
 #include "tests/catch.h"
@@ -92,4 +93,44 @@ TEST_CASE("without a tape checkpoint just calls its function", "[autograd][check
   const Tensor x = random({3});
   CHECK(numbers(checkpoint([](const std::vector<Tensor>& in) { return std::vector<Tensor>{2 * in[0]}; },
                            {x})[0]) == numbers(2 * x));
+}
+
+TEST_CASE("checkpoint passes on the gradient of what its function returns as it came",
+          "[autograd][checkpoint]") {
+  const Tensor x = normal({2}, 0, 1, DType::float64);
+  Tape tape;
+  const Tensor a = tape.watch(x), b = tape.watch(x), captured = tape.watch(x);
+  const auto y = checkpoint(
+      [captured](const std::vector<Tensor>& in) {
+        return std::vector<Tensor>{in[0], in[1] * 2, captured};
+      },
+      {a, b});
+  const auto gradients = tape.gradient(sum(y[0] + y[1] + 3 * y[2]), {a, b, captured});
+  for (std::size_t i = 0; i < 3; ++i) {
+    REQUIRE(gradients[i].defined());
+    CHECK(gradients[i].to_vector<double>() == std::vector<double>(2, static_cast<double>(i + 1)));
+  }
+}
+
+TEST_CASE("checkpoint recomputes in the training mode of its call", "[autograd][checkpoint]") {
+  const Function f = [](const Tensor& x) { return sum(nn::dropout(x, 0.5) * x); };
+  for (const bool training : {false, true}) {
+    const Tensor x0 = normal({8}, 0, 1, DType::float64);
+    const auto gradient = [&](const Function& g) {
+      seed(4);
+      Tape tape;
+      const Tensor x = tape.watch(x0);
+      const Tensor loss = [&] {
+        const nn::TrainingMode mode(training);
+        return g(x);
+      }();
+      const nn::TrainingMode other(!training);
+      return tape.gradient(loss, x).to_vector<double>();
+    };
+    const auto expected = gradient(f);
+    CHECK(gradient([&](const Tensor& x) {
+            return checkpoint([&](const std::vector<Tensor>& in) { return std::vector<Tensor>{f(in[0])}; },
+                              {x})[0];
+          }) == expected);
+  }
 }

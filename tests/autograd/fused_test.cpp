@@ -174,6 +174,22 @@ TEST_CASE("gradients of gates that are slices of one product are written in plac
   CHECK(largest_difference(grad(in_place)(whole), grad(composed)(whole)) < 1e-13);
 }
 
+TEST_CASE("fused takes one tensor twice, also where its gradient is recorded", "[autograd][fused]") {
+  const Tensor x0 = random({3, 2}), h = random({3, 2});
+  const auto f = [](auto a, auto b, auto c) { return tanh(a) * sigmoid(b) + a * c; };
+  const Function twice = [&](const Tensor& x) { return sum(square(fused(f, x, x, h))); };
+  const Function thrice = [&](const Tensor& x) { return sum(square(fused(f, x, x, x))); };
+  const Function composed_twice = [&](const Tensor& x) { return sum(square(f(x, x, h))); };
+  const Function composed_thrice = [&](const Tensor& x) { return sum(square(f(x, x, x))); };
+  for (const auto& [one, other] : {std::pair(twice, composed_twice), std::pair(thrice, composed_thrice)}) {
+    CHECK(largest_difference(grad(one)(x0), grad(other)(x0)) < 1e-13);
+    Tape outer;
+    const Tensor x = outer.watch(x0);
+    CHECK(largest_difference(grad(one)(x), grad(other)(x)) < 1e-13);
+    CHECK(largest_difference(hessian(one, x0), hessian(other, x0)) < 1e-12);
+  }
+}
+
 TEST_CASE("fused says what is wrong with its inputs", "[autograd][fused][errors]") {
   const auto sum_of = [](auto a, auto b) { return a + b; };
   CHECK_THROWS_WITH(fused(sum_of, zeros({2, 3}), zeros({4})),
