@@ -2,6 +2,7 @@
 // file or in tests/readme.cpp, word by word but for line breaks and comments.
 
 #include <rill/rill.h>
+#include <unistd.h>
 
 #include <cstdlib>
 #include <filesystem>
@@ -45,6 +46,24 @@ struct Classifier {
 
   Tensor operator()(const Tensor& rows) const { return output(lstm(rows).last); }
   nn::Fields fields() { return {{"lstm", lstm}, {"output", output}}; }
+};
+
+/// While this lives, files are written to a folder of this process.
+class InOwnFolder {
+ public:
+  InOwnFolder() {
+    std::filesystem::create_directories(folder_);
+    std::filesystem::current_path(folder_);
+  }
+  ~InOwnFolder() {
+    std::filesystem::current_path(before_);
+    std::filesystem::remove_all(folder_);
+  }
+
+ private:
+  std::filesystem::path before_ = std::filesystem::current_path();
+  std::filesystem::path folder_ =
+      std::filesystem::temp_directory_path() / ("rill-docs-" + std::to_string(::getpid()));
 };
 
 Tensor random_rows(std::int64_t time = 5) { return Generator(1).uniform({2, time, 28}); }
@@ -112,10 +131,7 @@ TEST_CASE("docs/gradient-flow.md: the report", "[docs]") {
     WARN("gnuplot is not installed: the report is not written");
     return;
   }
-  const auto before = std::filesystem::current_path();
-  const auto folder = std::filesystem::temp_directory_path() / "rill_docs_test";
-  std::filesystem::create_directories(folder);
-  std::filesystem::current_path(folder);
+  const InOwnFolder folder;
   const std::vector<double> median = {0.1, 0.3, 1}, least = {0.05, 0.2, 1}, greatest = {0.2, 0.4, 1};
   const std::vector<std::vector<double>> gates = {{0.1, 0.9}, {0.4, 0.6}};
   flow::Report report("Why does this RNN not learn?");
@@ -135,9 +151,7 @@ TEST_CASE("docs/gradient-flow.md: the report", "[docs]") {
                          .low = 0,
                          .high = 1});
   report.save("rnn.html");
-  std::filesystem::current_path(before);
-  CHECK(std::filesystem::exists(folder / "rnn.html"));
-  std::filesystem::remove_all(folder);
+  CHECK(std::filesystem::exists("rnn.html"));
 }
 
 TEST_CASE("docs/gradient-flow.md: Jacobians", "[docs]") {
@@ -222,10 +236,7 @@ TEST_CASE("docs/gradient-flow.md: why does this RNN not learn?", "[docs]") {
   rill::seed(1);
   Adder model;
   const data::Dataset training = data::adding_problem({.length = 100, .examples = 64, .seed = 1});
-  const auto before = std::filesystem::current_path();
-  const auto folder = std::filesystem::temp_directory_path() / "rill_docs_test";
-  std::filesystem::create_directories(folder);
-  std::filesystem::current_path(folder);
+  const InOwnFolder folder;
   flow::Record record;
   train::fit(
       model, training,
@@ -233,8 +244,6 @@ TEST_CASE("docs/gradient-flow.md: why does this RNN not learn?", "[docs]") {
        .optimizer = optim::Adam{{.learning_rate = 1e-3, .clip = {.global_norm = 1}}},
        .callbacks = {flow::record_update_ratios(record, 100), flow::record_gradient_norms(record, 100)}});
   record.save_csv("rnn");
-  std::filesystem::current_path(before);
-  std::filesystem::remove_all(folder);
 
   const auto [x, y] = training.rows(0, 32);
   Tape tape;

@@ -1,5 +1,7 @@
 #include "rill/flow/record.h"
 
+#include <unistd.h>
+
 #include <cmath>
 #include <filesystem>
 #include <fstream>
@@ -56,7 +58,8 @@ TEST_CASE("a record keeps rows by table and gives them as JSON and CSV", "[flow]
   CHECK(flow::to_csv(record["ratio"]) == "step,\"a,b\"\n1,0.5\n2,nan\n");
   CHECK(record.to_json() == "{\"ratio\":{\"step\":[1.0,2.0],\"a,b\":[0.5,null]},\"other\":{\"x\":[0.1]}}\n");
 
-  const auto folder = std::filesystem::temp_directory_path() / "rill_record_test" / "deeper";
+  const auto folder =
+      std::filesystem::temp_directory_path() / ("rill-record-" + std::to_string(::getpid())) / "deeper";
   record.save_csv(folder.string());
   std::ifstream file(folder / "other.csv");
   std::stringstream text;
