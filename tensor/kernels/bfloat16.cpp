@@ -37,11 +37,13 @@ void fill_pair(const float* upper, const float* lower, std::int64_t width, std::
 void fill(const Matrix<float>& from, std::int64_t first, std::int64_t height, std::int64_t depth,
           std::int64_t width, std::uint32_t* to) {
   const std::int64_t end = first + height, padded = (depth + rows - 1) / rows * rows;
+  const std::int64_t strip = padded / 2 * columns;
   float tile[tall][columns];
-  for (std::int64_t c = 0; c < width; c += columns, to += padded / 2 * columns) {
-    const std::int64_t wide = std::min(columns, width - c);
-    for (std::int64_t r = first; r < end;) {
-      const std::int64_t stop = std::min(end, (r / tall + 1) * tall);
+  for (std::int64_t r = first; r < end;) {
+    // Along dense rows, two at a time; or else as high as tiles are that are transposed.
+    const std::int64_t high = from.transposed ? tall : 2, stop = std::min(end, (r / high + 1) * high);
+    for (std::int64_t c = 0; c < width; c += columns) {
+      const std::int64_t wide = std::min(columns, width - c);
       const float* begin = from.data + (r - first) * from.stride + c;
       std::int64_t stride = from.stride;
       if (from.transposed) {
@@ -54,14 +56,17 @@ void fill(const Matrix<float>& from, std::int64_t first, std::int64_t height, st
         begin = tile[0];
         stride = columns;
       }
+      std::uint32_t* const words = to + c / columns * strip;
       for (std::int64_t pair = r / 2; pair <= (stop - 1) / 2; ++pair)
         fill_pair(2 * pair >= r ? begin + (2 * pair - r) * stride : nullptr,
                   2 * pair + 1 < stop ? begin + (2 * pair + 1 - r) * stride : nullptr, wide,
-                  to + pair * columns);
-      r = stop;
+                  words + pair * columns);
     }
-    if (end == depth) std::fill(to + (depth + 1) / 2 * columns, to + padded / 2 * columns, 0u);
+    r = stop;
   }
+  if (end == depth)
+    for (std::int64_t c = 0; c < width; c += columns, to += strip)
+      std::fill(to + (depth + 1) / 2 * columns, to + strip, 0u);
 }
 
 }  // namespace blocks

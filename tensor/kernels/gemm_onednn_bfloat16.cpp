@@ -3,6 +3,7 @@
 #include <mutex>
 #include <oneapi/dnnl/dnnl.hpp>
 #include <optional>
+#include <string_view>
 #include <unordered_map>
 
 #include "fmt/format.h"
@@ -69,6 +70,7 @@ class Prepared {
   std::size_t scratch_bytes_;
 };
 
+/// Nothing where oneDNN has but its reference kernel, which is hundreds of times slower than Eigen.
 std::optional<Prepared> prepare(const Key& key) {
   // oneDNN's cache hands one description to several threads, in ways that a thread sanitizer cannot see.
   static std::mutex mutex;
@@ -88,10 +90,12 @@ std::optional<Prepared> prepare(const Key& key) {
   }
   try {
 #if DNNL_VERSION_MAJOR < 3
-    return Prepared(dnnl::matmul::primitive_desc(dnnl::matmul::desc(a, b, c), attributes, engine()));
+    const dnnl::matmul::primitive_desc description(dnnl::matmul::desc(a, b, c), attributes, engine());
 #else
-    return Prepared(dnnl::matmul::primitive_desc(engine(), a, b, c, attributes));
+    const dnnl::matmul::primitive_desc description(engine(), a, b, c, attributes);
 #endif
+    if (!std::string_view(description.impl_info_str()).starts_with("brg")) return std::nullopt;
+    return Prepared(description);
   } catch (const dnnl::error& error) {
     if (error.status == dnnl_unimplemented) return std::nullopt;
     throw;

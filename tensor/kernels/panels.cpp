@@ -23,25 +23,25 @@ Panels::Panels(std::int64_t all, std::int64_t granule) : columns(all) {
 }
 
 template <class T>
-void copy_dense(const Matrix<T>& from, std::int64_t rows, std::int64_t columns, T* to) {
+void copy_rows(const Matrix<T>& from, std::int64_t rows, std::int64_t columns, T* to, std::int64_t stride) {
   if (!from.transposed) {
     for (std::int64_t i = 0; i < rows; ++i)
-      std::copy_n(from.data + i * from.stride, columns, to + i * columns);
+      std::copy_n(from.data + i * from.stride, columns, to + i * stride);
     return;
   }
   constexpr std::int64_t tile = 64 / sizeof(T);
   for (std::int64_t r = 0; r < rows; r += tile)
     for (std::int64_t c = 0; c < columns; c += tile) {
       const T* part = from.data + c * from.stride + r;
-      T* const target = to + r * columns + c;
+      T* const target = to + r * stride + c;
       const std::int64_t height = std::min(tile, rows - r), width = std::min(tile, columns - c);
       if constexpr (std::is_same_v<T, float>)
         if (height == tile && width == tile) {
-          transpose_tile(part, from.stride, target, columns);
+          transpose_tile(part, from.stride, target, stride);
           continue;
         }
       for (std::int64_t j = 0; j < width; ++j)
-        for (std::int64_t i = 0; i < height; ++i) target[i * columns + j] = part[j * from.stride + i];
+        for (std::int64_t i = 0; i < height; ++i) target[i * stride + j] = part[j * from.stride + i];
     }
 }
 
@@ -114,7 +114,8 @@ const T* packed_panels(const Tensor& b, const Matrix<T>& matrix, std::int64_t k,
       packs->find_or_pack(view, static_cast<std::size_t>(k * n) * sizeof(T), [&](void* to) {
         over_panels(panels.count, k * n, [&](std::int64_t panel) {
           const std::int64_t column = panels.begin(panel);
-          copy_dense(matrix.from(0, column), k, panels.size(panel), static_cast<T*>(to) + k * column);
+          const std::int64_t width = panels.size(panel);
+          copy_rows(matrix.from(0, column), k, width, static_cast<T*>(to) + k * column, width);
         });
       }));
 }
@@ -135,8 +136,8 @@ const std::uint32_t* packed_blocks(const Tensor& b, const Matrix<float>& matrix,
   }));
 }
 
-template void copy_dense(const Matrix<float>&, std::int64_t, std::int64_t, float*);
-template void copy_dense(const Matrix<double>&, std::int64_t, std::int64_t, double*);
+template void copy_rows(const Matrix<float>&, std::int64_t, std::int64_t, float*, std::int64_t);
+template void copy_rows(const Matrix<double>&, std::int64_t, std::int64_t, double*, std::int64_t);
 template const float* packed_panels(const Tensor&, const Matrix<float>&, std::int64_t, std::int64_t);
 template const double* packed_panels(const Tensor&, const Matrix<double>&, std::int64_t, std::int64_t);
 

@@ -30,9 +30,9 @@ Panels panels_of(std::int64_t columns) {
   return {columns, std::is_same_v<T, Bfloat16> ? blocks::columns : 16};
 }
 
-/// Copies [rows, columns] into dense rows.
+/// Copies [rows, columns] into dense rows `stride` elements apart.
 template <class T>
-void copy_dense(const Matrix<T>& from, std::int64_t rows, std::int64_t columns, T* to);
+void copy_rows(const Matrix<T>& from, std::int64_t rows, std::int64_t columns, T* to, std::int64_t stride);
 
 /// The panels of a weight b [k, n], one after the other, each [k, its width] with dense rows; those of
 /// Bfloat16 in blocks. Made at the first call and kept beside b's bytes until these change; so the pointer is

@@ -60,7 +60,7 @@ void multiply_stack(const Operand& a, const Operand& b, const Dims& batch, T* c,
       const Scratch<T> panel(std::min(k, deepest) * at.columns);
       for (std::int64_t depth = 0; depth < k; depth += deepest) {
         const std::int64_t deep = std::min(deepest, k - depth);
-        copy_dense(right.from(depth, 0), deep, at.columns, panel.data());
+        copy_rows(right.from(depth, 0), deep, at.columns, panel.data(), at.columns);
         multiply(Product<T>{at.rows,
                             at.columns,
                             deep,

@@ -14,10 +14,13 @@ void multiply_stack_rounded(const Operand& a, const Operand& b, const Dims& batc
                             const Addend<float>& addend) {
   const std::int64_t m = a.rows, n = b.columns, k = a.columns;
   const std::uint32_t* packed = b.batch.empty() ? packed_blocks(b.tensor, b.matrix<float>(), k, n) : nullptr;
-  // The backend writes dense rows. Many rows are cut into blocks of whole ones, which need no copy; then all
-  // panels, one after the other, are read as one.
-  constexpr std::int64_t many = 256;
-  const Cut cut(m, n, k, packed && m >= many ? Panels::whole(n) : panels_of<Bfloat16>(n), packed ? 32 : many);
+  // The backend writes dense rows. Blocks of whole ones need no copy and stay with a core from one product to
+  // the next; all panels, one after the other, are read as one. But few rows are not worth that each core
+  // reads all of a large weight.
+  constexpr std::int64_t few = 16, many = 256, large = 1 << 20;
+  const bool whole_rows = packed && (m >= many || (m >= few && n * k <= large));
+  const Cut cut(m, n, k, whole_rows ? Panels::whole(n) : panels_of<Bfloat16>(n),
+                packed ? std::clamp<std::int64_t>(m / 8, few, 64) : many);
   const std::int64_t deepest = packed ? k : std::min<std::int64_t>(k, 1024);
 
   cut.over_blocks(rill::count(batch), [&](const Block& at) {

@@ -1,8 +1,11 @@
 #include <algorithm>
 #include <type_traits>
+#include <utility>
+#include <vector>
 
 #include "fmt/format.h"
 #include "rill/tensor/error.h"
+#include "rill/tensor/kernels/bfloat16.h"
 #include "rill/tensor/kernels/copy.h"
 #include "rill/tensor/kernels/matmul.h"
 #include "rill/tensor/kernels/matmul_operand.h"
@@ -26,158 +29,147 @@ struct Pair {
   std::int64_t rows;
 };
 
-/// Pairs whose left operands are one matrix of `Element`s, which is T or less precise.
-template <class T, class Element>
-struct Run {
-  Matrix<Element> left;
-  std::int64_t rows;
-  const Pair<T>* first;
-  const Pair<T>* last;
-};
-
 template <class T>
 bool follows(const Pair<T>& before, const Pair<T>& after) {
   return !before.left.transposed && !after.left.transposed && before.left.stride == after.left.stride &&
          before.left.data + before.rows * before.left.stride == after.left.data;
 }
 
+/// The rows of pairs that are multiplied at a time: a stretch of all of them, in pieces, which lie in units
+/// of 64 rows that threads copy.
 template <class T>
-std::vector<Run<T, T>> runs_in_place(const std::vector<Pair<T>>& pairs) {
-  std::vector<Run<T, T>> runs;
-  for (const auto& pair : pairs) {
-    if (runs.empty() || !follows(*(&pair - 1), pair)) runs.push_back({pair.left, 0, &pair, &pair});
-    runs.back().rows += pair.rows;
-    ++runs.back().last;
-  }
-  return runs;
-}
+struct Stretch {
+  static constexpr std::int64_t unit_rows = 64;
+  std::vector<Pair<T>> pieces;
+  std::vector<std::int64_t> begins;  // the first row of each piece
+  std::vector<std::size_t> units;    // the first piece of each unit
+  std::int64_t rows = 0;
 
-/// A block of the sum: rows from `row` on, columns from `column` on.
-struct Block {
-  std::int64_t row, rows, column, columns;
+  void add(const Pair<T>& piece) {
+    if (rows % unit_rows == 0) units.push_back(pieces.size());
+    pieces.push_back(piece);
+    begins.push_back(rows);
+    rows += piece.rows;
+  }
+  /// Whether the left operands of all pieces are one matrix.
+  bool is_left_in_place() const {
+    return !pieces.front().left.transposed &&
+           std::adjacent_find(pieces.begin(), pieces.end(),
+                              [](const auto& a, const auto& b) { return !follows(a, b); }) == pieces.end();
+  }
+  /// Calls body(piece, its first row) for all of a unit.
+  template <class Body>
+  void over_unit(std::int64_t unit, const Body& body) const {
+    const auto i = static_cast<std::size_t>(unit);
+    const std::size_t end = i + 1 < units.size() ? units[i + 1] : pieces.size();
+    for (std::size_t k = units[i]; k < end; ++k) body(pieces[k], begins[k]);
+  }
 };
 
-/// Calls multiply(left, depth) for stretches of at most `deepest` rows of a run, after gather(from, first,
-/// height, depth) was called for the part of each right operand that makes rows [first, first + height) of
-/// the stretch.
-template <class T, class Element, class Gather, class Multiply>
-void over_stretches(const Run<T, Element>& run, const Block& at, std::int64_t deepest, const Gather& gather,
-                    const Multiply& multiply) {
-  const Pair<T>* pair = run.first;
-  std::int64_t used = 0;  // rows of the pair
-  for (std::int64_t begin = 0; begin < run.rows; begin += deepest) {
-    const std::int64_t depth = std::min(deepest, run.rows - begin);
-    for (std::int64_t row = 0; row < depth;) {
-      const std::int64_t height = std::min(depth - row, pair->rows - used);
-      gather(pair->right.from(used, at.column), row, height, depth);
-      row += height;
-      used += height;
-      if (used == pair->rows) {
-        ++pair;
-        used = 0;
+/// Calls body(stretch) for one stretch of at most `units` units after the other.
+template <class T, class Body>
+void over_stretches(const std::vector<Pair<T>>& pairs, std::int64_t units, const Body& body) {
+  constexpr std::int64_t unit_rows = Stretch<T>::unit_rows;
+  Stretch<T> stretch;
+  for (const Pair<T>& pair : pairs)
+    for (std::int64_t row = 0; row < pair.rows;) {
+      const std::int64_t rows = std::min(unit_rows - stretch.rows % unit_rows, pair.rows - row);
+      stretch.add({pair.left.from(row, 0), pair.right.from(row, 0), rows});
+      row += rows;
+      if (stretch.rows == units * unit_rows) {
+        body(stretch);
+        stretch = {};
       }
     }
-    Matrix<Element> left = run.left.from(begin, at.row);
-    left.transposed = !left.transposed;
-    multiply(left, depth);
-  }
+  if (stretch.rows > 0) body(stretch);
 }
 
+void in_parallel(bool worth_it, std::int64_t parts, detail::FunctionRef<void(std::int64_t)> body) {
+  if (worth_it) return detail::parallel_parts(parts, body);
+  for (std::int64_t part = 0; part < parts; ++part) body(part);
+}
+
+constexpr std::int64_t worth_threads = 400'000, worth_copying = 16384;
+
+/// Adds a stretch to c [m, n], or writes it there, by panels of columns, each of which is copied where it is
+/// multiplied, so that nothing is summed across threads.
 template <class T>
-void add_block(const std::vector<Run<T, T>>& runs, const Block& at, T* c, std::int64_t n) {
-  constexpr std::int64_t deepest = 512;
-  const gemm::Scratch<T> panel(deepest * at.columns);
-  for (const auto& run : runs)
-    over_stretches(
-        run, at, deepest,
-        [&](const Matrix<T>& from, std::int64_t first, std::int64_t height, std::int64_t) {
-          gemm::copy_dense(from, height, at.columns, panel.data() + first * at.columns);
-        },
-        [&](const Matrix<T>& left, std::int64_t depth) {
-          gemm::multiply(
-              gemm::Product<T>{at.rows, at.columns, depth, left, {panel.data(), at.columns}, c, n, true});
-        });
-}
+void multiply(const Stretch<T>& stretch, std::int64_t m, std::int64_t n, T* c, bool accumulate) {
+  const bool in_place = stretch.is_left_in_place();
+  const gemm::Scratch<T> gathered(in_place ? 0 : stretch.rows * m);
+  const auto units = static_cast<std::int64_t>(stretch.units.size());
+  if (!in_place)
+    in_parallel(m * stretch.rows >= worth_copying, units, [&](std::int64_t unit) {
+      stretch.over_unit(unit, [&](const Pair<T>& piece, std::int64_t begin) {
+        gemm::copy_rows(piece.left, piece.rows, m, gathered.data() + begin * m, m);
+      });
+    });
+  const Matrix<T> left = in_place ? stretch.pieces.front().left : Matrix<T>{gathered.data(), m};
 
-void add_block(const std::vector<Run<float, Bfloat16>>& runs, const Block& at, float* c, std::int64_t n) {
-  constexpr std::int64_t deepest = 1024;
-  const gemm::Scratch<std::uint32_t> panel(gemm::blocks::count(deepest, at.columns));
-  const gemm::Scratch<float> sum(at.rows * at.columns);
-  std::fill_n(sum.data(), at.rows * at.columns, 0.0f);
-  for (const auto& run : runs)
-    over_stretches(
-        run, at, deepest,
-        [&](const Matrix<float>& from, std::int64_t first, std::int64_t height, std::int64_t depth) {
-          gemm::blocks::fill(from, first, height, depth, at.columns, panel.data());
-        },
-        [&](const Matrix<Bfloat16>& left, std::int64_t depth) {
-          gemm::multiply(
-              gemm::RoundedProduct{at.rows, at.columns, depth, left, panel.data(), sum.data(), true});
-        });
-  for (std::int64_t i = 0; i < at.rows; ++i)
-    for (std::int64_t j = 0; j < at.columns; ++j) c[i * n + j] += sum.data()[i * at.columns + j];
-}
-
-/// Adds the products of some runs to c [m, n]. It is cut into blocks of rows by panels of columns, each of
-/// which goes through all pairs, so that nothing is summed across threads.
-template <class T, class Element>
-void add_runs(const std::vector<Run<T, Element>>& runs, std::int64_t m, std::int64_t n, T* c) {
-  constexpr std::int64_t tallest = 256, worth_threads = 400'000;
-  const gemm::Panels panels = gemm::panels_of<Element>(n);
+  // A panel of as many units stays in a core's second-level cache.
+  constexpr std::int64_t tallest = 256, units_together = 8;
+  const gemm::Panels panels = gemm::panels_of<T>(n);
   const std::int64_t blocks = (m + tallest - 1) / tallest;
   const std::int64_t block_rows = (m + blocks - 1) / blocks;
-  const auto add_part = [&](std::int64_t part) {
+  in_parallel(2 * m * n * stretch.rows > worth_threads, panels.count * blocks, [&](std::int64_t part) {
     const std::int64_t row = part % blocks * block_rows, column = panels.begin(part / blocks);
-    add_block(runs, {row, std::min(block_rows, m - row), column, panels.size(part / blocks)},
-              c + row * n + column, n);
-  };
-  std::int64_t depth = 0;
-  for (const auto& run : runs) depth += run.rows;
-  if (2 * m * n * depth > worth_threads)
-    detail::parallel_parts(panels.count * blocks, add_part);
-  else
-    for (std::int64_t part = 0; part < panels.count * blocks; ++part) add_part(part);
+    const std::int64_t width = panels.size(part / blocks);
+    const gemm::Scratch<T> panel(std::min(units_together * stretch.unit_rows, stretch.rows) * width);
+    for (std::int64_t first = 0; first < units; first += units_together) {
+      const std::int64_t top = first * stretch.unit_rows;
+      const std::int64_t depth = std::min(units_together * stretch.unit_rows, stretch.rows - top);
+      for (std::int64_t unit = first; unit < std::min(units, first + units_together); ++unit)
+        stretch.over_unit(unit, [&](const Pair<T>& piece, std::int64_t begin) {
+          gemm::copy_rows(piece.right.from(0, column), piece.rows, width,
+                          panel.data() + (begin - top) * width, width);
+        });
+      Matrix<T> columns = left.from(top, row);
+      columns.transposed = true;
+      gemm::multiply(gemm::Product<T>{std::min(block_rows, m - row),
+                                      width,
+                                      depth,
+                                      columns,
+                                      {panel.data(), width},
+                                      c + row * n + column,
+                                      n,
+                                      accumulate || first > 0});
+    }
+  });
 }
 
-/// Copies into dense rows, rounding where `to` says so.
-template <class T>
-void copy_left(const Pair<T>& pair, std::int64_t m, T* to) {
-  gemm::copy_dense(pair.left, pair.rows, m, to);
-}
-void copy_left(const Pair<float>& pair, std::int64_t m, Bfloat16* to) {
-  if (!pair.left.transposed) {
-    gemm::round_matrix(pair.left, pair.rows, m, to);
-    return;
-  }
-  const gemm::Scratch<float> dense(pair.rows * m);
-  gemm::copy_dense(pair.left, pair.rows, m, dense.data());
-  gemm::round_matrix(Matrix<float>{dense.data(), m}, pair.rows, m, to);
-}
-
-/// The same where a product for each run would have too few rows to be fast, or operands are rounded: gathers
-/// the left operands, some at a time.
-template <class Element, class T>
-void add_gathered(const std::vector<Pair<T>>& pairs, std::int64_t m, std::int64_t n, T* c) {
-  constexpr std::int64_t most_elements = (16 << 20) / static_cast<std::int64_t>(sizeof(Element));
-  const Pair<T>* first = pairs.data();
-  const Pair<T>* const stop = first + pairs.size();
-  while (first != stop) {
-    std::int64_t rows = 0;
-    const Pair<T>* last = first;
-    while (last != stop && (last == first || (rows + last->rows) * m <= most_elements))
-      rows += (last++)->rows;
-    const gemm::Scratch<Element> left(rows * m);
-    std::vector<std::int64_t> begins;
-    std::int64_t next = 0;
-    for (const Pair<T>* pair = first; pair != last; next += pair++->rows * m) begins.push_back(next);
-    const std::int64_t pairs_a_part = std::max<std::int64_t>(1, 16384 * (last - first) / (rows * m));
-    detail::parallel_for(last - first, pairs_a_part, [&](std::int64_t begin, std::int64_t end) {
-      for (std::int64_t i = begin; i < end; ++i)
-        copy_left(first[i], m, left.data() + begins[static_cast<std::size_t>(i)]);
+/// The same of operands rounded to bfloat16, all of which are copied first; then blocks of rows of c are
+/// multiplied.
+void multiply_rounded(const Stretch<float>& stretch, std::int64_t m, std::int64_t n, float* c,
+                      bool accumulate) {
+  const std::int64_t depth = stretch.rows;
+  const gemm::Scratch<Bfloat16> left(m * depth);  // transposed, which the backend reads fastest
+  const gemm::Scratch<std::uint32_t> right(gemm::blocks::count(depth, n));
+  const auto units = static_cast<std::int64_t>(stretch.units.size());
+  in_parallel((m + n) * depth >= worth_copying, units, [&](std::int64_t unit) {
+    const gemm::Scratch<float> columns(m * stretch.unit_rows);
+    stretch.over_unit(unit, [&](const Pair<float>& piece, std::int64_t begin) {
+      gemm::copy_rows({piece.left.data, piece.left.stride, !piece.left.transposed}, m, piece.rows,
+                      columns.data(), piece.rows);
+      for (std::int64_t i = 0; i < m; ++i)
+        for (std::int64_t j = 0; j < piece.rows; ++j)
+          left.data()[i * depth + begin + j] = gemm::round_to_bfloat16(columns.data()[i * piece.rows + j]);
+      gemm::blocks::fill(piece.right, begin, piece.rows, depth, n, right.data());
     });
-    add_runs<T, Element>({{Matrix<Element>{left.data(), m}, rows, first, last}}, m, n, c);
-    first = last;
-  }
+  });
+
+  constexpr std::int64_t shortest = 8, tallest = 128;
+  const std::int64_t half = (m / 2 + shortest - 1) / shortest * shortest;
+  const std::int64_t block_rows = std::clamp(half, shortest, tallest);
+  in_parallel(2 * m * n * depth > worth_threads, (m + block_rows - 1) / block_rows, [&](std::int64_t part) {
+    const std::int64_t row = part * block_rows;
+    gemm::multiply(gemm::RoundedProduct{std::min(block_rows, m - row),
+                                        n,
+                                        depth,
+                                        {left.data() + row * depth, depth},
+                                        right.data(),
+                                        c + row * n,
+                                        accumulate});
+  });
 }
 
 template <class T>
@@ -185,21 +177,20 @@ void add_products(const std::vector<Operand>& left, const std::vector<Operand>& 
   std::vector<Pair<T>> pairs;
   for (std::size_t i = 0; i < left.size(); ++i)
     if (left[i].rows > 0) pairs.push_back({left[i].matrix<T>(), right[i].matrix<T>(), left[i].rows});
+  if (pairs.empty()) return kernels::fill(out, 0);
   // A reverse sweep meets the steps of a sequence from the last to the first.
   if (pairs.size() > 1 && follows(pairs[1], pairs[0])) std::reverse(pairs.begin(), pairs.end());
 
-  constexpr std::int64_t few_rows = 32;
-  const auto runs = runs_in_place(pairs);
-  std::int64_t rows = 0;
-  for (const auto& pair : pairs) rows += pair.rows;
   const std::int64_t m = out.shape()[0], n = out.shape()[1];
-  T* c = TensorAccess::raw<T>(out);
-  if constexpr (std::is_same_v<T, float>)
-    if (gemm::rounds_operands(m, n)) return add_gathered<Bfloat16>(pairs, m, n, c);
-  if (runs.size() > 1 && rows < few_rows * static_cast<std::int64_t>(runs.size()))
-    add_gathered<T>(pairs, m, n, c);
-  else
-    add_runs(runs, m, n, c);
+  T* const c = TensorAccess::raw<T>(out);
+  constexpr std::int64_t most_copied = std::int64_t{1} << 22;  // elements
+  bool accumulate = false;
+  over_stretches(pairs, 1 + most_copied / (m + n) / Stretch<T>::unit_rows, [&](const Stretch<T>& stretch) {
+    if constexpr (std::is_same_v<T, float>)
+      if (gemm::rounds_operands(m, n))
+        return multiply_rounded(stretch, m, n, c, std::exchange(accumulate, true));
+    multiply(stretch, m, n, c, std::exchange(accumulate, true));
+  });
 }
 
 void check(const Tensor& left, const Tensor& right, const std::pair<Tensor, Tensor>& first) {
@@ -233,7 +224,7 @@ Tensor sum_of_products(const std::vector<std::pair<Tensor, Tensor>>& pairs) {
     right.push_back(gemm::operand(r, Side::right));
   }
   const auto& [l, r] = pairs.front();
-  const Tensor out = full({l.shape()[1], r.shape()[1]}, 0, l.dtype());
+  const Tensor out = Tensor::empty({l.shape()[1], r.shape()[1]}, l.dtype());
   if (out.count() == 0) return out;
   if (out.dtype() == DType::float32)
     add_products<float>(left, right, out);

@@ -152,6 +152,29 @@ TEST_CASE("with bfloat16 precision, products are those of rounded operands", "[t
   }
 }
 
+TEST_CASE("bfloat16 sums of products take pairs of any height and number", "[tensor][matmul]") {
+  PrecisionRestored restored;
+  rill::set_matmul_precision(Precision::bfloat16);
+  struct Case {
+    std::int64_t pairs, rows, m, n;
+  };
+  // Odd heights, more than are copied by one thread, and more than are copied at a time.
+  for (const auto& [pairs, rows, m, n] : std::vector<Case>{
+           {7, 33, 70, 100}, {3, 1, 64, 64}, {40, 5, 30, 200}, {2, 65, 9, 500}, {5, 901, 520, 530}}) {
+    INFO(pairs << " of " << rows);
+    const Tensor lefts = random({pairs * rows, m}), rights = random({pairs * rows, n});
+    std::vector<std::pair<Tensor, Tensor>> list;
+    for (std::int64_t i = 0; i < pairs; ++i) {
+      const Tensor left = window(lefts, 0, i * rows, rows);
+      const Tensor turned = transpose(rill::kernels::copy(transpose(left, 0, 1)), 0, 1);
+      list.emplace_back(i % 2 ? turned : left, window(rights, 0, i * rows, rows));
+    }
+    const Tensor expected = matmul(transpose(rounded(lefts), 0, 1), rounded(rights));
+    CHECK(largest_difference(rill::kernels::sum_of_products(list), expected) <
+          1e-7 * static_cast<double>(pairs * rows + 8));
+  }
+}
+
 TEST_CASE("bfloat16 precision leaves small products and float64 alone", "[tensor][matmul]") {
   PrecisionRestored restored;
   const Tensor a = random({40, 63}), b = random({63, 65});

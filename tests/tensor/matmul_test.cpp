@@ -277,6 +277,20 @@ TEST_CASE("sum_of_products sums over the rows of all pairs", "[tensor][matmul]")
       }
 }
 
+TEST_CASE("sum_of_products takes more rows than it copies at a time", "[tensor][matmul]") {
+  const Tensor lefts = random({4505, 520}), rights = random({4505, 530});
+  std::vector<std::pair<Tensor, Tensor>> pairs;
+  for (std::int64_t i = 0; i < 5; ++i)
+    pairs.emplace_back(rill::kernels::copy(window(lefts, 0, i * 901, 901)), window(rights, 0, i * 901, 901));
+  const auto exact = [](const Tensor& x) { return rill::kernels::cast(x, DType::float64); };
+  const Tensor expected = matmul(transpose(exact(lefts), 0, 1), exact(rights));
+  CHECK(largest_difference(sum_of_products(pairs), expected.to_vector<double>()) <
+        tolerance(DType::float32, 4505));
+  for (auto& [left, right] : pairs) left = exact(left), right = exact(right);
+  CHECK(largest_difference(sum_of_products(pairs), expected.to_vector<double>()) <
+        tolerance(DType::float64, 4505));
+}
+
 TEST_CASE("a packed weight is never stale", "[tensor][matmul]") {
   for (DType dtype : {DType::float32, DType::float64}) {
     const Tensor a = random({40, 120}, dtype), g = random({40, 200}, dtype);
