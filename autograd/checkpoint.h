@@ -13,7 +13,8 @@ namespace rill {
 ///
 /// f may use parameters and other tensors that it captures; they get their gradients. It must compute the
 /// same when it is called again: the random numbers that it draws from default_generator() are the same ones,
-/// and nn::TrainingMode is what it was.
+/// and nn::TrainingMode is what it was. What else is set outside of f, such as set_matmul_precision or
+/// OnParameterUse, is what it is during the reverse sweep.
 std::vector<Tensor> checkpoint(std::function<std::vector<Tensor>(const std::vector<Tensor>&)> f,
                                const std::vector<Tensor>& inputs);
 

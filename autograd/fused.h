@@ -233,11 +233,11 @@ auto join(const std::array<Tensor, N>&... parts) {
 /// rill/autograd/fused/dual.h. It is read three times: on SIMD packets, which is the forward kernel; on
 /// packets of dual numbers, whose types say which partial derivatives there are, which is the derivative
 /// kernel, and which needs nothing but the inputs; and on tensors, for derivatives of higher order and for
-/// traces (rill/autograd/named.h). It may
-/// capture numbers, not tensors. Inputs are tensors, parameters and std::arrays of tensors; views with dense
-/// rows, such as the gates that `split<N>` cuts from one product, are read in place, and their gradients are
-/// written in place. float32 and float64. Throws ShapeError where shapes do not broadcast, DTypeError where
-/// dtypes differ.
+/// traces (rill/autograd/named.h). It may capture numbers, not tensors. Inputs are tensors, parameters and
+/// std::arrays of tensors; views with dense rows, such as the gates that `split<N>` cuts from one product,
+/// are read in place, and their gradients are written in place. float32 and float64. The branch that `where`
+/// does not take adds nothing to a gradient, not even the NaN that the same written with operations on
+/// tensors would add. Throws ShapeError where shapes do not broadcast, DTypeError where dtypes differ.
 template <class F, class... Inputs>
 auto fused(F f, const Inputs&... inputs) {
   const auto all = fuse::join(fuse::splice(inputs)...);

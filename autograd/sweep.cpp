@@ -16,7 +16,7 @@
 namespace rill::detail {
 namespace {
 
-// Products that wait to be gathered hold on to their operands; beyond this many bytes of right operands they
+// Products that wait to be gathered hold on to their operands; beyond this many bytes of right operands all
 // are summed.
 constexpr std::int64_t largest_gathering = std::int64_t{64} << 20;
 // A gradient of a broadcast value that has at most so many elements is summed with the next before both are
@@ -81,7 +81,6 @@ struct Cotangent {
     std::optional<Coverage> coverage;  // without it, all of `value` is written
     std::vector<std::uint32_t> lent;  // values whose cotangents are being written to their windows of `value`
     std::vector<std::pair<Tensor, Tensor>> products;
-    std::int64_t product_bytes = 0;
     Tensor broadcast;  // what is to be summed to the value's shape
   };
   Tensor value;
@@ -349,18 +348,26 @@ class Sweep final : public Backward {
 
   void gather(std::uint32_t place, Product product, const char* op) {
     if (!product.left.defined() || !product.right.defined()) return;
-    auto& pending = at(place).wait();
-    pending.product_bytes +=
-        product.right.count() * static_cast<std::int64_t>(size_of(product.right.dtype()));
-    pending.products.emplace_back(std::move(product.left), std::move(product.right));
-    if (pending.product_bytes > largest_gathering || checking) sum_products(place, op);
+    auto& products = at(place).wait().products;
+    if (products.empty()) waiting_.push_back(place);
+    products.emplace_back(std::move(product.left), std::move(product.right));
+    waiting_bytes_ += bytes_of(products.back().second);
+    if (checking)
+      sum_products(place, op);
+    else if (waiting_bytes_ > largest_gathering)
+      for (const std::uint32_t waiting : std::exchange(waiting_, {})) sum_products(waiting, op);
   }
 
   void sum_products(std::uint32_t place, const char* op) {
-    auto& pending = *at(place).pending;
-    const auto products = std::exchange(pending.products, {});
-    pending.product_bytes = 0;
+    auto& pending = at(place).pending;
+    if (!pending || pending->products.empty()) return;
+    const auto products = std::exchange(pending->products, {});
+    for (const auto& product : products) waiting_bytes_ -= bytes_of(product.second);
     accumulate(place, gather_products(products, recorded_), op);
+  }
+
+  static std::int64_t bytes_of(const Tensor& x) {
+    return x.count() * static_cast<std::int64_t>(size_of(x.dtype()));
   }
 
   void write_window(std::uint32_t place, const Window& window, std::uint32_t slice, const Tensor& cotangent,
@@ -416,7 +423,7 @@ class Sweep final : public Backward {
     Cotangent& c = at(place);
     if (!c.pending) return;
     if (c.pending->coverage) close_gaps(place);
-    if (!c.pending->products.empty()) sum_products(place, "matmul");
+    sum_products(place, "matmul");
     if (c.pending->broadcast.defined()) {
       const Shape shape = recording_.values[place].shape;
       accumulate(place, reduce(std::exchange(c.pending->broadcast, {}), shape, "sum_to"), "sum_to");
@@ -459,6 +466,8 @@ class Sweep final : public Backward {
   std::vector<Need> needed_;
   std::unordered_map<std::uint32_t, std::pair<Cotangent, Need>> earlier_;
   const Recording::Op* op_ = nullptr;
+  std::vector<std::uint32_t> waiting_;  // values whose gradients' products wait to be gathered
+  std::int64_t waiting_bytes_ = 0;
 };
 
 Tensor seed_of(const Target& target) {

@@ -19,12 +19,18 @@ RILL_THREADS says how many threads Rill uses (default: all processors); libtorch
 TEXT
 }
 
-for argument in "$@"; do
-  case $argument in -h | --help) usage; exit ;; esac
+arguments=()
+while (($#)); do
+  case $1 in
+    -h | --help) usage; exit ;;
+    --json=*) set -- --json "${1#*=}" "${@:2}" ;;
+    --json) arguments+=(--json "$(realpath -m -- "${2?bench: --json needs a file}")"); shift 2 ;;
+    *) arguments+=("$1"); shift ;;
+  esac
 done
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 scripts/install_dependencies.sh build bench
 cmake --preset release -B build/bench -DRILL_BENCH=ON -DRILL_TESTS=OFF -DRILL_EXAMPLES=OFF >/dev/null
 cmake --build build/bench --target rill_bench
 cmake --build build/bench --target libtorch_twin || echo "bench: no libtorch; install libtorch-dev to compare" >&2
-exec python3 bench/compare.py --bench build/bench/bench "$@"
+exec python3 bench/compare.py --bench build/bench/bench ${arguments+"${arguments[@]}"}

@@ -10,9 +10,9 @@ enum class Precision {
 };
 
 /// Sets the precision of float32 matrix products in the whole program from now on; may be called at any time
-/// from any thread. Products whose right operand has fewer than 4096 elements, and those of other dtypes, are
-/// not affected. Where the processor or the backend cannot multiply bfloat16, the rounded operands are
-/// multiplied as float32.
+/// from any thread. Products by matrices of fewer than 4096 elements, the gradients of such matrices, and
+/// other dtypes are not affected. Where the processor or the backend cannot multiply bfloat16, the rounded
+/// operands are multiplied as float32.
 void set_matmul_precision(Precision precision) noexcept;
 Precision matmul_precision() noexcept;
 

@@ -82,6 +82,7 @@ void TensorAccess::make_writable(Tensor& t) {
   t.body_->slot = {};
   t.body_->weak = false;
   t.body_->storage->drop_derived();
+  t.body_->storage->set_exposed(false);
 }
 
 Tensor Tensor::empty(const Shape& shape, DType dtype) {
@@ -148,6 +149,7 @@ std::span<T> Tensor::mutable_span() {
     throw DTypeError(
         fmt::format("mutable_span: the tensor holds {}, not {}", name(dtype()), name(dtype_of<T>())));
   TensorAccess::make_writable(*this);
+  body_->storage->set_exposed(true);
   return {TensorAccess::raw<T>(*this), static_cast<std::size_t>(count())};
 }
 

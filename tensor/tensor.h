@@ -111,7 +111,9 @@ class Tensor {
   /// is not contiguous (take `contiguous(x)` first). The span lives as long as the tensor.
   template <Element T>
   std::span<const T> span() const;
-  /// The same to write to; makes this tensor the contiguous sole owner of its elements first.
+  /// The same to write to; makes this tensor the contiguous sole owner of its elements first. Good until an
+  /// optimiser updates the tensor. As long, a weight is not packed for products, which makes them slower: to
+  /// set one for good, assign Tensor::from.
   template <Element T>
   std::span<T> mutable_span();
   /// A copy of the elements in row-major order, converted to T. Works for every dtype and layout.

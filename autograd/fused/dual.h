@@ -214,8 +214,7 @@ inline Dual<T, M> operator-(const Dual<T, M>& x) {
 }
 template <class T, unsigned M>
 inline Dual<T, M> abs(const Dual<T, M>& x) {
-  const Packet<T> v = x.value;
-  return chain(x, abs(v), where(v > 0, Packet<T>(1), where(v < 0, Packet<T>(-1), Packet<T>(0))));
+  return chain(x, abs(x.value), sign(x.value));
 }
 template <class T, unsigned M>
 inline Dual<T, M> exp(const Dual<T, M>& x) {

@@ -9,7 +9,8 @@ namespace rill {
 
 /// a [..., m, k] x b [..., k, n] -> [..., m, n]; leading axes broadcast. A vector counts as a row on the left
 /// and as a column on the right, and its axis is dropped: [k] x [k, n] -> [n], [m, k] x [k] -> [m], [k] x [k]
-/// -> a scalar. Throws ShapeError for inner sizes that differ and for scalars.
+/// -> a scalar. Where a is one zero, repeated, such as an initial state, the product is zeros, whatever b
+/// holds. Throws ShapeError for inner sizes that differ and for scalars.
 Tensor matmul(const Tensor& a, const Tensor& b);
 
 /// c + a x b in one step, for a [..., k], a matrix b [k, n] and c that broadcasts to [..., n], such as a bias

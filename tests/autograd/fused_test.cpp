@@ -1,5 +1,8 @@
 #include "rill/autograd/fused.h"
 
+#include <cmath>
+#include <limits>
+
 #include "rill/autograd/gradcheck.h"
 #include "rill/autograd/transforms.h"
 #include "rill/tensor/create.h"
@@ -83,6 +86,16 @@ TEST_CASE("the gradient of fused matches central differences, first and second o
     INFO(second.message);
     CHECK(second);
   }
+}
+
+TEST_CASE("NaN reaches fused gradients, but not through a branch that is not taken", "[autograd][fused]") {
+  const Tensor nan = full({1}, std::numeric_limits<double>::quiet_NaN(), DType::float64);
+  const auto slope = [&](auto f) {
+    return grad(Function([f](const Tensor& x) { return sum(fused(f, x)); }))(nan).item();
+  };
+  CHECK(std::isnan(slope([](auto x) { return abs(x); })));
+  CHECK(std::isnan(slope([](auto x) { return x * x; })));
+  CHECK(slope([](auto x) { return where(x > 0, x * x, 2 * x); }) == 2);
 }
 
 TEST_CASE("every function of fused has the value and gradient of the operation of that name",

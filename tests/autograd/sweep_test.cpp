@@ -209,6 +209,29 @@ TEST_CASE("the gathered products of a weight equal separate ones", "[autograd][s
   CHECK(norm(difference).item() < 1e-12 * norm(together).item());
 }
 
+TEST_CASE("products are summed early where too many wait", "[autograd][sweep]") {
+  // The cotangents of each product take 4 MiB, and no more than 64 MiB of them wait.
+  const Parameter v(uniform({4, 1024})), w(uniform({4, 1024}));
+  const int count = 20;
+  std::vector<Tensor> x;
+  for (int i = 0; i < count; ++i) x.push_back(uniform({1024, 4}));
+  Tape tape;
+  Tensor loss;
+  for (int i = 0; i < count; ++i) {
+    const Tensor term = sum(square(matmul(x[static_cast<std::size_t>(i)], i % 3 == 0 ? v : w)));
+    loss = loss.defined() ? loss + term : term;
+  }
+  const auto gradients = tape.gradient(loss, {v, w});
+  std::array<Tensor, 2> expected = {zeros({4, 1024}), zeros({4, 1024})};
+  for (int i = 0; i < count; ++i) {
+    const Tensor& one = x[static_cast<std::size_t>(i)];
+    Tensor& sum = expected[i % 3 == 0 ? 0 : 1];
+    sum = sum + 2 * matmul(matmul(transpose(one), one), i % 3 == 0 ? v.value() : w.value());
+  }
+  for (std::size_t k = 0; k < 2; ++k)
+    CHECK(max(abs(gradients[k] - expected[k])).item() < 1e-4 * max(abs(expected[k])).item());
+}
+
 TEST_CASE("gathered products are right under an outer tape, twice", "[autograd][sweep]") {
   const Tensor rows = some({2, 3}, 5);
   check(
