@@ -1,7 +1,9 @@
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <concepts>
+#include <span>
 #include <tuple>
 #include <type_traits>
 #include <utility>
@@ -115,19 +117,18 @@ struct Rule {
 
   void through_duals(Backward& b) {
     constexpr std::size_t n = sizeof...(I);
-    std::vector<Tensor> operands(inputs.begin(), inputs.end());
+    std::array<Tensor, n + Outputs + n> operands;
+    std::copy(inputs.begin(), inputs.end(), operands.begin());
     for (std::size_t j = 0; j < Outputs; ++j)
-      operands.push_back(b.cotangent(j).defined() ? b.cotangent(j)
-                                                  : expand(zeros({}, inputs[0].dtype()), shape));
+      operands[n + j] =
+          b.cotangent(j).defined() ? b.cotangent(j) : expand(zeros({}, inputs[0].dtype()), shape);
     std::array<bool, n> in_place{};
     for (std::size_t i = 0; i < n; ++i) {
-      Tensor gradient;
-      if (b.wants(i)) {
-        if (inputs[i].shape() == shape) gradient = b.destination(i);
-        in_place[i] = gradient.defined();
-        if (!in_place[i]) gradient = make_output(operands, shape, inputs[0].dtype());
-      }
-      operands.push_back(std::move(gradient));
+      if (!b.wants(i)) continue;
+      Tensor& gradient = operands[n + Outputs + i];
+      if (inputs[i].shape() == shape) gradient = b.destination(i);
+      in_place[i] = gradient.defined();
+      if (!in_place[i]) gradient = make_output(operands, shape, inputs[0].dtype());
     }
     simd::run(shape, operands, n + Outputs,
               inputs[0].dtype() == DType::float32 ? &backward_row<float, F, Outputs, I...>
@@ -166,6 +167,14 @@ struct Rule {
   }
 };
 
+template <class Result, std::size_t... J>
+auto as_result(std::span<const Tensor> outputs, std::index_sequence<J...>) {
+  if constexpr (requires { std::tuple_size<Result>::value; })
+    return std::tuple{outputs[J]...};
+  else
+    return outputs[0];
+}
+
 template <class F, std::size_t... I>
 auto apply(F f, std::array<Tensor, sizeof...(I)> given, std::index_sequence<I...>) {
   static_assert(
@@ -177,33 +186,25 @@ auto apply(F f, std::array<Tensor, sizeof...(I)> given, std::index_sequence<I...
   using Result = std::invoke_result_t<const F&, Repeat<Packet<float>, I>...>;
   constexpr std::size_t outputs = Outputs<Result>::count;
 
-  std::vector<Tensor> inputs(given.begin(), given.end());
+  constexpr std::size_t n = sizeof...(I);
+  std::array<Tensor, n + outputs> operands;
+  std::move(given.begin(), given.end(), operands.begin());
+  const std::span<Tensor> inputs(operands.data(), n), y(operands.data() + n, outputs);
   const Shape shape = simd::common_shape(inputs, "fused");
   if (!is_floating(inputs[0].dtype()))
     throw DTypeError("fused: the inputs have dtype int64; cast them to a floating dtype");
-  std::array<Tensor, outputs> y;
-  const auto result = [&] {
-    if constexpr (requires { std::tuple_size<Result>::value; })
-      return std::tuple_cat(y);
-    else
-      return y[0];
-  };
   if (detail::reading_tensors > 0) [[unlikely]] {
     std::size_t j = 0;
     std::apply([&](const auto&... value) { ((y[j++] = expand(Tensor(value), shape)), ...); },
                as_tuple(f(inputs[I]...)));
-    return result();
+    return as_result<Result>(y, std::make_index_sequence<outputs>());
   }
-  std::vector<Tensor> operands = inputs;
-  for (Tensor& output : y) operands.push_back(output = make_output(inputs, shape, inputs[0].dtype()));
+  for (Tensor& output : y) output = make_output(inputs, shape, inputs[0].dtype());
   simd::run(
-      shape, operands, inputs.size(),
+      shape, operands, n,
       inputs[0].dtype() == DType::float32 ? &forward_row<float, F, I...> : &forward_row<double, F, I...>, &f);
-  if (is_recording()) {
-    operands.clear();
-    record_joint("fused", y, inputs, Rule<F, outputs, I...>{f, {inputs[I]...}, shape});
-  }
-  return result();
+  if (is_recording()) record_joint("fused", y, inputs, Rule<F, outputs, I...>{f, {inputs[I]...}, shape});
+  return as_result<Result>(y, std::make_index_sequence<outputs>());
 }
 
 inline std::array<Tensor, 1> splice(const Tensor& x) { return {x}; }

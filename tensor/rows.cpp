@@ -117,23 +117,25 @@ class Rows {
         operands_(operands.size()),
         columns_(layout.sizes.back()),
         block_(block),
-        sizes_(layout.sizes) {
+        sizes_(layout.sizes),
+        byte_strides_(static_cast<std::size_t>(axes_) * operands_) {
     sizes_.back() = (columns_ + block - 1) / block;
-    for (const Tensor& x : operands)
-      first_.push_back(x.defined() ? first_element(TensorAccess::body(x)) : nullptr);
-    for (int axis = 0; axis < axes_; ++axis)
-      for (std::size_t k = 0; k < operands_; ++k) {
-        const std::int64_t size = operands[k].defined() ? bytes_of(TensorAccess::body(operands[k])) : 0;
-        byte_strides_.push_back(layout.strides[k][axis] * size * (axis + 1 == axes_ ? block : 1));
-      }
-    for (std::size_t k = 0; k < operands_; ++k) step_.push_back(layout.strides[k].back());
+    for (std::size_t k = 0; k < operands_; ++k) {
+      const bool defined = operands[k].defined();
+      first_[k] = defined ? first_element(TensorAccess::body(operands[k])) : nullptr;
+      step_[k] = layout.strides[k].back();
+      const std::int64_t size = defined ? bytes_of(TensorAccess::body(operands[k])) : 0;
+      for (int axis = 0; axis < axes_; ++axis)
+        byte_strides_[static_cast<std::size_t>(axis) * operands_ + k] =
+            layout.strides[k][axis] * size * (axis + 1 == axes_ ? block : 1);
+    }
   }
 
   std::int64_t units() const { return count(sizes_); }
 
   void run(std::int64_t begin, std::int64_t end, RowKernel kernel, const void* context) const {
-    std::vector<std::byte*> at = first_;
-    std::vector<void*> data(operands_);
+    std::array<void*, most_operands> at;
+    std::copy_n(first_.begin(), operands_, at.begin());
     Dims index(axes_, 0);
     std::int64_t rest = begin;
     for (int axis = axes_ - 1; axis >= 0; --axis) {
@@ -142,8 +144,7 @@ class Rows {
       move(at, axis, index[axis]);
     }
     for (std::int64_t unit = begin; unit < end; ++unit) {
-      for (std::size_t k = 0; k < operands_; ++k) data[k] = at[k];
-      kernel(context, {data.data(), step_.data(), std::min(block_, columns_ - index.back() * block_)});
+      kernel(context, {at.data(), step_.data(), std::min(block_, columns_ - index.back() * block_)});
       for (int axis = axes_ - 1; axis >= 0; --axis) {
         if (++index[axis] < sizes_[axis]) {
           move(at, axis, 1);
@@ -156,29 +157,28 @@ class Rows {
   }
 
  private:
-  void move(std::vector<std::byte*>& at, int axis, std::int64_t steps) const {
+  void move(std::array<void*, most_operands>& at, int axis, std::int64_t steps) const {
     const std::int64_t* stride = byte_strides_.data() + static_cast<std::size_t>(axis) * operands_;
     for (std::size_t k = 0; k < operands_; ++k)
-      if (at[k]) at[k] += stride[k] * steps;
+      if (at[k]) at[k] = static_cast<std::byte*>(at[k]) + stride[k] * steps;
   }
 
   int axes_;
   std::size_t operands_;
   std::int64_t columns_, block_;
   Dims sizes_;  // the last axis counts blocks
-  std::vector<std::byte*> first_;
+  std::array<void*, most_operands> first_;
+  std::array<std::int64_t, most_operands> step_;
   std::vector<std::int64_t> byte_strides_;  // [axis][operand]
-  std::vector<std::int64_t> step_;
 };
 
 }  // namespace
 
-void run(const Shape& shape, std::span<const Tensor> given, std::size_t first_written, RowKernel kernel,
+void run(const Shape& shape, std::span<const Tensor> operands, std::size_t first_written, RowKernel kernel,
          const void* context, std::int64_t part_size) {
   const std::int64_t elements = count(shape);
-  if (elements == 0 || run_as_one_row(shape, elements, given, first_written, kernel, context, part_size))
+  if (elements == 0 || run_as_one_row(shape, elements, operands, first_written, kernel, context, part_size))
     return;
-  std::vector<Tensor> operands(given.begin(), given.end());
   const Tensor* leading = kernels::leading_operand(operands, shape);
   const Dims row_major = kernels::memory_order(row_major_strides(shape));
   Layout layout =
@@ -188,18 +188,20 @@ void run(const Shape& shape, std::span<const Tensor> given, std::size_t first_wr
       if (operands[k].defined() && !fits(layout, k, k >= first_written)) return false;
     return true;
   };
+  std::vector<Tensor> with_copies;
   std::vector<std::pair<Tensor, Tensor>> to_write_back;
   if (!all_fit()) {
     layout = kernels::collapse(shape, operands, row_major);
+    with_copies.assign(operands.begin(), operands.end());
     for (std::size_t k = 0; k < operands.size(); ++k) {
       if (!operands[k].defined() || fits(layout, k, k >= first_written)) continue;
-      Tensor dense = Tensor::empty(shape, operands[k].dtype());
+      with_copies[k] = Tensor::empty(shape, operands[k].dtype());
       if (k < first_written)
-        copy_elements(kernels::expand(operands[k], shape), dense);
+        copy_elements(kernels::expand(operands[k], shape), with_copies[k]);
       else
-        to_write_back.emplace_back(dense, operands[k]);
-      operands[k] = std::move(dense);
+        to_write_back.emplace_back(with_copies[k], operands[k]);
     }
+    operands = with_copies;
     layout = kernels::collapse(shape, operands, row_major);
   }
 

@@ -22,8 +22,9 @@ namespace rill {
 namespace {
 
 constexpr int most_threads = 1024;
-// A training step starts its next kernel within this time; waking a sleeping thread costs about as much.
-constexpr auto spin_time = std::chrono::microseconds(50);
+// A training step starts its next kernel within this time, from the last product to the optimiser too; to
+// wake a sleeping thread takes 50 us.
+constexpr auto spin_time = std::chrono::microseconds(200);
 
 void pause() {
 #if defined(__x86_64__)

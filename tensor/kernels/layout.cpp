@@ -1,17 +1,18 @@
 #include "rill/tensor/kernels/layout.h"
 
-#include <algorithm>
 #include <cstdlib>
 #include <numeric>
+#include <utility>
 
 namespace rill::kernels {
 
 Dims memory_order(const Dims& strides) {
   Dims order(strides.size(), 0);
   std::iota(order.begin(), order.end(), 0);
-  std::stable_sort(order.begin(), order.end(), [&](std::int64_t a, std::int64_t b) {
-    return std::abs(strides[static_cast<int>(a)]) > std::abs(strides[static_cast<int>(b)]);
-  });
+  // By insertion, which is stable and, unlike the standard library's stable sort, allocates nothing.
+  const auto length = [&](int i) { return std::abs(strides[static_cast<int>(order[i])]); };
+  for (int i = 1; i < order.size(); ++i)
+    for (int j = i; j > 0 && length(j) > length(j - 1); --j) std::swap(order[j], order[j - 1]);
   return order;
 }
 
@@ -35,13 +36,10 @@ bool has_repeats(const Tensor& x) {
   return false;
 }
 
-// The strides of x over the axes of a shape that it broadcasts to.
-Dims strides_over(const Tensor& x, const Shape& shape) {
-  Dims strides(shape.size(), 0);
-  const int offset = shape.size() - x.rank();
-  for (int i = 0; i < x.rank(); ++i)
-    if (x.shape()[i] != 1) strides[offset + i] = x.strides()[i];
-  return strides;
+// The stride of x along an axis of a shape that it broadcasts to.
+std::int64_t stride_along(const Tensor& x, int axis, int rank) {
+  const int own = axis - (rank - (x.defined() ? x.rank() : 0));
+  return x.defined() && own >= 0 && x.shape()[own] != 1 ? x.strides()[own] : 0;
 }
 
 }  // namespace
@@ -53,28 +51,26 @@ const Tensor* leading_operand(std::span<const Tensor> operands, const Shape& sha
 }
 
 Layout collapse(const Shape& shape, std::span<const Tensor> operands, const Dims& order) {
-  std::vector<Dims> full;
-  full.reserve(operands.size());
-  for (const Tensor& x : operands)
-    full.push_back(x.defined() ? strides_over(x, shape) : Dims(shape.size(), 0));
-
   Layout layout;
   layout.strides.resize(operands.size());
+  const auto stride = [&](std::size_t operand, int axis) {
+    return stride_along(operands[operand], axis, shape.size());
+  };
   for (auto o : order) {
     const int axis = static_cast<int>(o);
     if (shape[axis] == 1) continue;
     bool joins = !layout.sizes.empty();
-    for (std::size_t k = 0; k < full.size() && joins; ++k)
-      joins = layout.strides[k].back() == full[k][axis] * shape[axis];
+    for (std::size_t k = 0; k < operands.size() && joins; ++k)
+      joins = layout.strides[k].back() == stride(k, axis) * shape[axis];
     if (joins)
       layout.sizes.back() *= shape[axis];
     else
       layout.sizes.push_back(shape[axis]);
-    for (std::size_t k = 0; k < full.size(); ++k) {
+    for (std::size_t k = 0; k < operands.size(); ++k) {
       if (joins)
-        layout.strides[k].back() = full[k][axis];
+        layout.strides[k].back() = stride(k, axis);
       else
-        layout.strides[k].push_back(full[k][axis]);
+        layout.strides[k].push_back(stride(k, axis));
     }
   }
   if (layout.sizes.empty()) {
