@@ -9,6 +9,7 @@
 #include "rill/tensor/error.h"
 #include "rill/tensor/kernels/copy.h"
 #include "rill/tensor/kernels/elementwise.h"
+#include "rill/tensor/kernels/layout.h"
 #include "rill/tensor/kernels/matmul.h"
 #include "rill/tensor/kernels/reduce.h"
 #include "rill/tensor/kernels/views.h"
@@ -395,7 +396,7 @@ class Sweep final : public Backward {
         !(window.step == 1 && coverage->axis() == window.axis && coverage->contains(window.start, end)))
       close_gaps(place);
     // A rule may still hold a view of what is about to change.
-    if (!TensorAccess::sole_owner(c.value) || !c.value.is_contiguous()) c.value = kernels::copy(c.value);
+    if (!TensorAccess::sole_owner(c.value) || kernels::has_repeats(c.value)) c.value = kernels::copy(c.value);
     kernels::add_into(g, kernels::window(c.value, window.axis, window.start, length, window.step));
   }
 
@@ -405,7 +406,9 @@ class Sweep final : public Backward {
     if (c.value.defined()) return;
     const auto& info = recording_.values[place];
     if (may_borrow) c.value = borrow(place);
-    if (!c.value.defined()) c.value = Tensor::empty(info.shape, info.dtype);
+    if (!c.value.defined())
+      c.value = need(place) == source ? Tensor::empty(info.shape, info.dtype)
+                                      : kernels::empty_matrix(info.shape, info.dtype);
     c.wait().coverage.emplace(axis);
   }
 

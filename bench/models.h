@@ -52,13 +52,13 @@ struct OwnLSTMCell {
 /// The pointwise part as one fused expression.
 struct FusedCell : OwnLSTMCell {
   using OwnLSTMCell::OwnLSTMCell;
-  State operator()(const Tensor& x, const State& state) const {
+  State operator()(Tensor x, const State& state) const {
     auto [h, c] = fused(
         [](auto i, auto f, auto g, auto o, auto before) {
           auto now = sigmoid(f) * before + sigmoid(i) * relu(g);
           return std::tuple{sigmoid(o) * relu(now), now};
         },
-        split<4>(matmul_add(state[0], recurrent, x)), state[1]);
+        split<4>(matmul_add(state[0], recurrent, std::move(x))), state[1]);
     return {h, c};
   }
 };

@@ -16,13 +16,13 @@ struct MinimalGatedCell {
       : input(in, 2 * hidden), recurrent(nn::orthogonal()({hidden, 2 * hidden})) {}
 
   std::int64_t hidden_size() const { return recurrent.shape()[0]; }
-  Tensor operator()(const Tensor& x, const Tensor& h) const {  // x is input(...) of this step
+  Tensor operator()(Tensor x, const Tensor& h) const {  // x is input(...) of this step, for us to keep
     return fused(
         [](auto forget, auto candidate, auto before) {
           auto keep = sigmoid(forget + 1);
           return keep * before + (1 - keep) * tanh(candidate);
         },
-        split<2>(matmul_add(h, recurrent, x)), h);
+        split<2>(matmul_add(h, recurrent, std::move(x))), h);
   }
   nn::Fields fields() { return {{"input", input}, {"recurrent", recurrent}}; }
 };

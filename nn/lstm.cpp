@@ -122,7 +122,7 @@ LSTMCell::State LSTMCell::initial_state(std::int64_t batch, DType dtype) const {
           detail::zero_state(batch, hidden_, dtype)};
 }
 
-LSTMCell::State LSTMCell::operator()(const Tensor& projected, const State& state, const Tensor& h) const {
+LSTMCell::State LSTMCell::operator()(Tensor projected, const State& state, const Tensor& h) const {
   State next;
   if (cell_norm) {
     const Tensor z = fused([](auto x, auto y, auto gain, auto bias) { return x + y * gain + bias; },
@@ -130,7 +130,7 @@ LSTMCell::State LSTMCell::operator()(const Tensor& projected, const State& state
                            recurrent_norm->gain, recurrent_norm->bias);
     next = with_norm(z, state[1], peephole, *cell_norm, recurrent_activation_, activation_);
   } else {
-    const Tensor z = matmul_add(h, recurrent, projected);
+    const Tensor z = matmul_add(h, recurrent, std::move(projected));
     next = peephole ? with_peephole(z, state[1], *peephole, recurrent_activation_, activation_)
                     : plain(z, state[1], recurrent_activation_, activation_);
   }

@@ -60,10 +60,10 @@ struct LSTMCell {
 
   std::int64_t hidden_size() const { return hidden_; }
   State initial_state(std::int64_t batch, DType dtype) const;
-  State operator()(const Tensor& projected, const State& state) const {
-    return (*this)(projected, state, state[0]);
+  State operator()(Tensor projected, const State& state) const {
+    return (*this)(std::move(projected), state, state[0]);
   }
-  State operator()(const Tensor& projected, const State& state, const Tensor& h) const;
+  State operator()(Tensor projected, const State& state, const Tensor& h) const;
   Fields fields();
   std::string kind() const { return "LSTM"; }
   static std::vector<std::string> state_names() { return {"hidden", "cell"}; }

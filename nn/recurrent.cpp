@@ -156,7 +156,7 @@ Pass run_direction(const CellReference& cell, const Tensor& x, std::vector<Tenso
   const AtPlace whole_sequence(place);
   const Announcement announcement;
   announcement.cell(x.size(0));
-  const std::vector<Tensor> inputs = project(cell, x, announcement);
+  std::vector<Tensor> inputs = project(cell, x, announcement);
   const auto steps = static_cast<std::int64_t>(inputs.size());
   Tensor mask;
   if (recurrent_dropout > 0 && is_training())
@@ -182,7 +182,7 @@ Pass run_direction(const CellReference& cell, const Tensor& x, std::vector<Tenso
         recorder->begin(static_cast<std::size_t>(t));
         observing.emplace(*recorder);
       }
-      std::vector<Tensor> next = cell.step(inputs[static_cast<std::size_t>(t)], state, h);
+      std::vector<Tensor> next = cell.step(std::move(inputs[static_cast<std::size_t>(t)]), state, h);
       state = counting.rows(t) == Steps::Rows::all
                   ? std::move(next)
                   : keep(select(counting.counts(), 0, t), std::move(next), state);

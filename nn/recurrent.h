@@ -125,7 +125,7 @@ struct CellReference {
   std::vector<std::string> state_names;
   Place place;  ///< without its number among the layers
   std::function<Tensor(const Tensor&)> input;
-  std::function<std::vector<Tensor>(const Tensor&, const std::vector<Tensor>&, const Tensor& dropped)> step;
+  std::function<std::vector<Tensor>(Tensor input, const std::vector<Tensor>&, const Tensor& dropped)> step;
   std::function<std::vector<Tensor>(std::int64_t batch, DType dtype)> initial;
 };
 
@@ -155,32 +155,31 @@ CellReference refer_to(const C& cell) {
   using Traits = StateTraits<typename C::State>;
   std::vector<std::string> names;
   if constexpr (requires { C::state_names(); }) names = C::state_names();
-  return {
-      std::move(names), is_recording() ? place_of(const_cast<C&>(cell)) : Place{},
-      [&cell](const Tensor& x) -> Tensor { return cell.input(x); },
-      [&cell](const Tensor& input, const std::vector<Tensor>& parts, [[maybe_unused]] const Tensor& dropped) {
-        typename C::State state = Traits::unpack(parts);
-        if constexpr (requires { cell(input, state, dropped); }) {
-          return Traits::pack(cell(input, state, dropped));
-        } else {
-          if constexpr (std::same_as<typename C::State, Tensor>)
-            state = dropped;
-          else
-            std::get<0>(state) = dropped;
-          return Traits::pack(cell(input, state));
-        }
-      },
-      [&cell](std::int64_t batch, DType dtype) {
-        if constexpr (requires { cell.initial_state(batch, dtype); }) {
-          return Traits::pack(cell.initial_state(batch, dtype));
-        } else {
-          const Tensor zeros = zero_state(batch, cell.hidden_size(), dtype);
-          std::size_t parts = 1;
-          if constexpr (!std::same_as<typename C::State, Tensor>)
-            parts = std::tuple_size_v<typename C::State>;
-          return std::vector<Tensor>(parts, zeros);
-        }
-      }};
+  return {std::move(names), is_recording() ? place_of(const_cast<C&>(cell)) : Place{},
+          [&cell](const Tensor& x) -> Tensor { return cell.input(x); },
+          [&cell](Tensor input, const std::vector<Tensor>& parts, [[maybe_unused]] const Tensor& dropped) {
+            typename C::State state = Traits::unpack(parts);
+            if constexpr (requires { cell(input, state, dropped); }) {
+              return Traits::pack(cell(std::move(input), state, dropped));
+            } else {
+              if constexpr (std::same_as<typename C::State, Tensor>)
+                state = dropped;
+              else
+                std::get<0>(state) = dropped;
+              return Traits::pack(cell(std::move(input), state));
+            }
+          },
+          [&cell](std::int64_t batch, DType dtype) {
+            if constexpr (requires { cell.initial_state(batch, dtype); }) {
+              return Traits::pack(cell.initial_state(batch, dtype));
+            } else {
+              const Tensor zeros = zero_state(batch, cell.hidden_size(), dtype);
+              std::size_t parts = 1;
+              if constexpr (!std::same_as<typename C::State, Tensor>)
+                parts = std::tuple_size_v<typename C::State>;
+              return std::vector<Tensor>(parts, zeros);
+            }
+          }};
 }
 
 }  // namespace detail

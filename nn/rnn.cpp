@@ -15,8 +15,8 @@ RNNCell::RNNCell(std::int64_t in, std::int64_t hidden, const RNNCellOptions& opt
   recurrent = Parameter(make({hidden, hidden}));
 }
 
-RNNCell::State RNNCell::operator()(const Tensor& projected, const State& h) const {
-  return activate(named("preactivation", matmul_add(h, recurrent, projected)), activation_);
+RNNCell::State RNNCell::operator()(Tensor projected, const State& h) const {
+  return activate(named("preactivation", matmul_add(h, recurrent, std::move(projected))), activation_);
 }
 
 RNN::RNN(std::int64_t in, std::int64_t hidden, const RNNOptions& o)

@@ -26,7 +26,7 @@ struct RNNCell {
   RNNCell(std::int64_t in, std::int64_t hidden, const RNNCellOptions& options = {});
 
   std::int64_t hidden_size() const { return recurrent.shape()[0]; }
-  State operator()(const Tensor& projected, const State& h) const;
+  State operator()(Tensor projected, const State& h) const;
   Fields fields() { return {{"input", input}, {"recurrent", recurrent}}; }
   std::string kind() const { return "RNN"; }
 

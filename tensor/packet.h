@@ -86,7 +86,7 @@ struct Packet {
     if constexpr (sizeof(T) == 8) return each(x, x, [](T a, T) { return std::erf(a); });
     return xsimd::erf(x.v);
   }
-  friend Packet tanh(Packet x) {
+  [[gnu::always_inline]] friend Packet tanh(Packet x) {
     const Packet a = abs(x);
     if constexpr (sizeof(T) == 4) {
       const Packet e = xsimd::exp((-2 * a).v);
@@ -100,7 +100,7 @@ struct Packet {
       return xsimd::copysign((-e / (e + 2)).v, x.v);
     }
   }
-  friend Packet sigmoid(Packet x) {
+  [[gnu::always_inline]] friend Packet sigmoid(Packet x) {
     // Through exp of -|x|, which does not overflow.
     const Packet e = xsimd::exp((-abs(x)).v);
     return where(x < 0, e, Packet(1)) / (1 + e);

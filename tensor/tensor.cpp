@@ -71,6 +71,7 @@ Tensor TensorAccess::make(Storage* storage, std::int64_t offset, const Shape& sh
 Tensor TensorAccess::view(const Tensor& base, std::int64_t offset, const Shape& shape, const Dims& strides) {
   const TensorBody& from = base.body();
   from.storage->retain();
+  base.body_->alone.store(false, std::memory_order_relaxed);
   Tensor t = make(from.storage, offset, shape, strides, from.dtype);
   t.body_->weak = from.weak;
   t.body_->reused = from.reused;

@@ -38,6 +38,8 @@ struct TensorBody {
   bool weak = false;       ///< a C++ number, which takes the dtype of the tensor it meets
   bool contiguous = true;  ///< row-major without gaps
   bool reused = false;     ///< a parameter's value: worth packing for matrix products
+  /// Others share the storage, but none of them these elements.
+  std::atomic<bool> alone{false};
   TapeSlot slot;
 };
 
@@ -151,7 +153,7 @@ struct TensorAccess {
   /// A tensor over a storage, taking over one reference to it.
   static Tensor make(Storage* storage, std::int64_t offset, const Shape& shape, const Dims& strides,
                      DType dtype);
-  /// Another view of the same elements. No bounds are checked.
+  /// Another view of the same elements, which then are not `base`'s alone. No bounds are checked.
   static Tensor view(const Tensor& base, std::int64_t offset, const Shape& shape, const Dims& strides);
   static const TensorBody& body(const Tensor& t) { return t.body(); }
   static TensorBody& mutable_body(Tensor& t) { return *t.body_; }
@@ -162,6 +164,13 @@ struct TensorAccess {
   static bool sole_owner(const Tensor& t) {
     return t.body_ && t.body_->references.load(std::memory_order_acquire) == 1 && t.body_->storage->unique();
   }
+  /// Whether no other Tensor sees the elements of t.
+  static bool owns_elements(const Tensor& t) {
+    return t.body_ && sole_handle(t) &&
+           (t.body_->storage->unique() || t.body_->alone.load(std::memory_order_relaxed));
+  }
+  /// Says so of a view among several that do not overlap, whose base is gone.
+  static void set_alone(Tensor& t) { t.body_->alone.store(true, std::memory_order_relaxed); }
   /// The first element, for reading.
   template <class T>
   static const T* data(const Tensor& t) {

@@ -8,6 +8,9 @@
 #include "rill/tensor/kernels/views.h"
 
 namespace rill {
+
+using detail::TensorAccess;
+
 namespace {
 
 /// All but the last axis as one.
@@ -22,6 +25,13 @@ Tensor rows(const Tensor& x) { return reshape(x, rows_shape(x.shape())); }
 /// The rule of a weight matrix that `a` was multiplied by.
 auto weight_rule(const Tensor& a) {
   return [a](const Tensor& g) { return Product{rows(a), rows(g)}; };
+}
+
+/// A check that values are finite shows what went into an operation, so all of that has to stay.
+bool may_write_over(const Tensor& c, const Shape& shape, DType dtype) {
+  return !detail::checking && c.shape() == shape && c.dtype() == dtype && c.is_contiguous() &&
+         TensorAccess::owns_elements(c) && !TensorAccess::body(c).weak &&
+         !TensorAccess::body(c).storage->is_exposed();
 }
 
 /// a [..., m, k] x b [k]
@@ -47,7 +57,7 @@ Tensor matmul(const Tensor& a, const Tensor& b) {
                 wrt(b, [a](const Tensor& g) { return matmul(transpose(a), g); }));
 }
 
-Tensor matmul_add(const Tensor& a, const Tensor& b, const Tensor& c) {
+Tensor matmul_add(const Tensor& a, const Tensor& b, Tensor c) {
   if (a.rank() == 0 || b.rank() != 2 || a.shape().back() != b.shape()[0])
     throw ShapeError(fmt::format("matmul_add: {} x {}: expected [..., k] x [k, n]", to_string(a.shape()),
                                  to_string(b.shape())));
@@ -57,7 +67,10 @@ Tensor matmul_add(const Tensor& a, const Tensor& b, const Tensor& c) {
     throw ShapeError(fmt::format("matmul_add: {} cannot be added to a product of shape {}",
                                  to_string(c.shape()), to_string(shape)));
   Tensor value;
-  if (a.rank() == 2) {
+  if (a.rank() == 2 && may_write_over(c, shape, a.dtype())) {
+    kernels::add_matmul(a, b, c);
+    value = TensorAccess::view(c, TensorAccess::body(c).offset, c.shape(), c.strides());
+  } else if (a.rank() == 2) {
     value = kernels::matmul_add(a, b, c);
   } else {
     const bool one_for_all_rows = c.rank() <= 1;

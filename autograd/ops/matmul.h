@@ -14,8 +14,9 @@ namespace rill {
 Tensor matmul(const Tensor& a, const Tensor& b);
 
 /// c + a x b in one step, for a [..., k], a matrix b [k, n] and c that broadcasts to [..., n], such as a bias
-/// [n].
-Tensor matmul_add(const Tensor& a, const Tensor& b, const Tensor& c);
+/// [n]. A c of the result's shape that is given away (std::move) and that nothing else holds on to is written
+/// over.
+Tensor matmul_add(const Tensor& a, const Tensor& b, Tensor c);
 
 /// a_i b_j of two vectors: [m] and [n] -> [m, n].
 Tensor outer(const Tensor& a, const Tensor& b);

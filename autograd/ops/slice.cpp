@@ -8,6 +8,7 @@
 #include "rill/tensor/error.h"
 #include "rill/tensor/kernels/copy.h"
 #include "rill/tensor/kernels/index.h"
+#include "rill/tensor/kernels/layout.h"
 #include "rill/tensor/kernels/views.h"
 
 namespace rill {
@@ -83,6 +84,15 @@ std::vector<Tensor> unbind(const Tensor& x, std::int64_t axis) {
   std::vector<Tensor> parts;
   parts.reserve(static_cast<std::size_t>(size));
   for (std::int64_t i = 0; i < size; ++i) parts.push_back(select(x, axis, i));
+  return parts;
+}
+
+std::vector<Tensor> unbind(Tensor&& x, std::int64_t axis) {
+  const Tensor whole = std::move(x);
+  const bool given_away = TensorAccess::sole_owner(whole) && !kernels::has_repeats(whole);
+  std::vector<Tensor> parts = unbind(whole, axis);
+  if (given_away)
+    for (Tensor& part : parts) TensorAccess::set_alone(part);
   return parts;
 }
 

@@ -47,8 +47,10 @@ Tensor slice(const Tensor& x, std::initializer_list<Part> parts);
 /// Element `index` of an axis, which the result lacks. Negative indices count from the end; throws ValueError
 /// beyond.
 Tensor select(const Tensor& x, std::int64_t axis, std::int64_t index);
-/// All elements of an axis, each without that axis.
+/// All elements of an axis, each without that axis. Of an x that is given away they can be written over, as
+/// matmul_add does.
 std::vector<Tensor> unbind(const Tensor& x, std::int64_t axis = 0);
+std::vector<Tensor> unbind(Tensor&& x, std::int64_t axis = 0);
 /// An axis in that many equal parts. Throws ShapeError when its size is not a multiple.
 std::vector<Tensor> split(const Tensor& x, std::int64_t parts, std::int64_t axis = -1);
 /// An axis in parts of these sizes. Throws ShapeError unless they add up to its size.

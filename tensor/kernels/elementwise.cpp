@@ -81,7 +81,7 @@ bool all_finite(const Tensor& x) {
 
 void accumulate(Tensor& x, const Tensor& y) {
   const auto& body = TensorAccess::body(x);
-  const bool in_place = !body.weak && TensorAccess::sole_owner(x) && is_dense(x);
+  const bool in_place = !body.weak && TensorAccess::sole_owner(x) && !has_repeats(x);
   Tensor addend = y;
   if (y.dtype() != body.dtype || TensorAccess::body(y).weak || !(y.shape() == body.shape)) {
     std::array<Tensor, 2> operands{x, y};

@@ -4,6 +4,8 @@
 #include <numeric>
 #include <utility>
 
+#include "rill/tensor/kernels/views.h"
+
 namespace rill::kernels {
 
 Dims memory_order(const Dims& strides) {
@@ -28,13 +30,27 @@ bool is_dense(const Tensor& x) {
   return extent == x.count();
 }
 
-namespace {
-
 bool has_repeats(const Tensor& x) {
   for (int i = 0; i < x.rank(); ++i)
     if (x.strides()[i] == 0 && x.shape()[i] > 1) return true;
   return false;
 }
+
+bool share_cache_sets(std::int64_t bytes) {
+  constexpr std::int64_t page = 4096;  // as far apart as lines of one set lie
+  return bytes > 0 && bytes % page == 0;
+}
+
+Tensor empty_matrix(const Shape& shape, DType dtype) {
+  const auto size = static_cast<std::int64_t>(size_of(dtype));
+  if (shape.size() < 2 || !share_cache_sets(shape.back() * size)) return Tensor::empty(shape, dtype);
+  constexpr std::int64_t line = 64;
+  Shape padded = shape;
+  padded.back() += line / size;
+  return window(Tensor::empty(padded, dtype), shape.size() - 1, 0, shape.back());
+}
+
+namespace {
 
 // The stride of x along an axis of a shape that it broadcasts to.
 std::int64_t stride_along(const Tensor& x, int axis, int rank) {

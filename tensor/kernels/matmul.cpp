@@ -19,8 +19,9 @@ using gemm::Side;
 namespace {
 
 template <class T>
-void compute(const Operand& a, const Operand& b, const Dims& batch, const Tensor& out, const Tensor& addend) {
-  if (out.count() == 0) return;
+void compute(const Operand& a, const Operand& b, const Dims& batch, const Tensor& out, const Tensor& addend,
+             bool accumulate) {
+  if (out.count() == 0 || (a.columns == 0 && accumulate)) return;
   if (a.columns == 0) return addend.defined() ? copy_into(addend, out) : fill(out, 0);
   gemm::Addend<T> added;
   if (addend.defined()) {
@@ -29,11 +30,13 @@ void compute(const Operand& a, const Operand& b, const Dims& batch, const Tensor
   }
   T* const c = TensorAccess::raw<T>(out);
   if constexpr (std::is_same_v<T, float>)
-    if (gemm::rounds_operands(b.rows, b.columns)) return gemm::multiply_stack_rounded(a, b, batch, c, added);
-  gemm::multiply_stack(a, b, batch, c, added);
+    if (gemm::rounds_operands(b.rows, b.columns))
+      return gemm::multiply_stack_rounded(a, b, batch, c, added, accumulate);
+  gemm::multiply_stack(a, b, batch, c, added, accumulate);
 }
 
-Tensor product(Tensor left, Tensor right, const Tensor& addend, const char* operation) {
+/// A `target` that holds a value is added to; if not, the product and the addend make a tensor.
+Tensor product(Tensor left, Tensor right, const Tensor& addend, const Tensor& target, const char* operation) {
   const auto fail = [&](const std::string& what) {
     throw ShapeError(
         fmt::format("{}: {} x {}: {}", operation, to_string(left.shape()), to_string(right.shape()), what));
@@ -54,18 +57,20 @@ Tensor product(Tensor left, Tensor right, const Tensor& addend, const char* oper
   const Dims batch = a.batch.empty() && b.batch.empty() ? Dims() : shape;
   if (left.rank() > 1) shape.push_back(left.shape()[left.rank() - 2]);
   if (right.rank() > 1) shape.push_back(right.shape().back());
-  if (gemm::repeats_zero(left)) return expand(addend.defined() ? addend : full({}, 0, left.dtype()), shape);
-  const Tensor out = Tensor::empty(shape, left.dtype());
+  const bool accumulate = target.defined();
+  if (gemm::repeats_zero(left))
+    return accumulate ? target : expand(addend.defined() ? addend : full({}, 0, left.dtype()), shape);
+  const Tensor out = accumulate ? target : Tensor::empty(shape, left.dtype());
   if (left.dtype() == DType::float32)
-    compute<float>(a, b, batch, out, addend);
+    compute<float>(a, b, batch, out, addend, accumulate);
   else
-    compute<double>(a, b, batch, out, addend);
+    compute<double>(a, b, batch, out, addend, accumulate);
   return out;
 }
 
 }  // namespace
 
-Tensor matmul(const Tensor& a, const Tensor& b) { return product(a, b, {}, "matmul"); }
+Tensor matmul(const Tensor& a, const Tensor& b) { return product(a, b, {}, {}, "matmul"); }
 
 Tensor matmul_add(const Tensor& a, const Tensor& b, const Tensor& c) {
   if (a.rank() != 2 || b.rank() != 2)
@@ -80,8 +85,10 @@ Tensor matmul_add(const Tensor& a, const Tensor& b, const Tensor& c) {
   if (addend.dtype() != a.dtype())
     throw DTypeError(fmt::format("matmul_add: {} {} cannot be added to a {} product; cast one",
                                  name(c.dtype()), to_string(c.shape()), name(a.dtype())));
-  return product(a, b, addend, "matmul_add");
+  return product(a, b, addend, {}, "matmul_add");
 }
+
+void add_matmul(const Tensor& a, const Tensor& b, const Tensor& c) { product(a, b, {}, c, "matmul_add"); }
 
 const char* matmul_backend() { return gemm::backends().front().name; }
 

@@ -10,13 +10,15 @@ namespace rill::kernels {
 /// a [..., m, k] x b [..., k, n] -> [..., m, n]; leading axes broadcast. A vector operand counts as a row
 /// (left) or a column (right), whose axis is dropped from the result. Any layout is read in place where rows
 /// or columns are dense, transposed ones too. Where b's storage is a parameter's (`reused`), b is packed once
-/// and the packed form is kept beside its value until that changes. Where a is one zero, repeated, the product
-/// is zeros whatever b holds, infinities too. Floating dtypes only. Throws ShapeError,
-/// DTypeError.
+/// and the packed form is kept beside its value until that changes. Where a is one zero, repeated, the
+/// product is zeros whatever b holds, infinities too. Floating dtypes only. Throws ShapeError, DTypeError.
 Tensor matmul(const Tensor& a, const Tensor& b);
 
 /// c + a x b for matrices a [m, k], b [k, n] and c [m, n] or broadcast to it (a bias [n]).
 Tensor matmul_add(const Tensor& a, const Tensor& b, const Tensor& c);
+/// The same written to c, which is contiguous, of the product's shape, and whose elements are no other
+/// tensor's.
+void add_matmul(const Tensor& a, const Tensor& b, const Tensor& c);
 
 /// The sum over i of transpose(left_i) x right_i: the gradient of a weight that was used several times, in
 /// one product. left_i [rows_i, m], right_i [rows_i, n] -> [m, n]. Operands are read where they are; beside

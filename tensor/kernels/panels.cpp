@@ -30,8 +30,9 @@ void copy_rows(const Matrix<T>& from, std::int64_t rows, std::int64_t columns, T
     return;
   }
   constexpr std::int64_t tile = 64 / sizeof(T);
-  for (std::int64_t r = 0; r < rows; r += tile)
-    for (std::int64_t c = 0; c < columns; c += tile) {
+  // Along the lines of the source, so that they are read one page after the other.
+  for (std::int64_t c = 0; c < columns; c += tile)
+    for (std::int64_t r = 0; r < rows; r += tile) {
       const T* part = from.data + c * from.stride + r;
       T* const target = to + r * stride + c;
       const std::int64_t height = std::min(tile, rows - r), width = std::min(tile, columns - c);

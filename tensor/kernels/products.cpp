@@ -43,7 +43,8 @@ void Cut::over_blocks(std::int64_t products, detail::FunctionRef<void(const Bloc
 }
 
 template <class T>
-void multiply_stack(const Operand& a, const Operand& b, const Dims& batch, T* c, const Addend<T>& addend) {
+void multiply_stack(const Operand& a, const Operand& b, const Dims& batch, T* c, const Addend<T>& addend,
+                    bool accumulate) {
   const std::int64_t m = a.rows, n = b.columns, k = a.columns;
   const Panels panels = panels_of<T>(n);
   const T* packed = b.batch.empty() ? packed_panels(b.tensor, b.matrix<T>(), k, n) : nullptr;
@@ -68,18 +69,19 @@ void multiply_stack(const Operand& a, const Operand& b, const Dims& batch, T* c,
                             {panel.data(), at.columns},
                             result,
                             n,
-                            depth > 0});
+                            accumulate || depth > 0});
       }
     } else {
       const Matrix<T> whole = packed ? Matrix<T>{packed + k * at.column, at.columns} : right;
-      multiply(Product<T>{at.rows, at.columns, k, left, whole, result, n});
+      multiply(Product<T>{at.rows, at.columns, k, left, whole, result, n, accumulate});
     }
     // Last, while the block is in the cache: to begin with it would be a pass through memory of its own.
     if (addend.data) add_block(at, result, n, addend, result, n);
   });
 }
 
-template void multiply_stack(const Operand&, const Operand&, const Dims&, float*, const Addend<float>&);
-template void multiply_stack(const Operand&, const Operand&, const Dims&, double*, const Addend<double>&);
+template void multiply_stack(const Operand&, const Operand&, const Dims&, float*, const Addend<float>&, bool);
+template void multiply_stack(const Operand&, const Operand&, const Dims&, double*, const Addend<double>&,
+                             bool);
 
 }  // namespace rill::gemm

@@ -48,13 +48,14 @@ Matrix<T> matrix_of(const Operand& x, const Dims& batch, std::int64_t product) {
   return matrix;
 }
 
-/// Writes the products of a stack with these leading axes to c. No size is 0.
+/// Writes the products of a stack with these leading axes to c, or adds them to it. No size is 0.
 template <class T>
-void multiply_stack(const Operand& a, const Operand& b, const Dims& batch, T* c, const Addend<T>& addend);
+void multiply_stack(const Operand& a, const Operand& b, const Dims& batch, T* c, const Addend<T>& addend,
+                    bool accumulate);
 
 /// The same of operands rounded to bfloat16.
 void multiply_stack_rounded(const Operand& a, const Operand& b, const Dims& batch, float* c,
-                            const Addend<float>& addend);
+                            const Addend<float>& addend, bool accumulate);
 
 /// Whether the operands of a float32 product with a right operand of this size are to be rounded.
 bool rounds_operands(std::int64_t rows, std::int64_t columns);

@@ -1,6 +1,7 @@
 #include "rill/tensor/kernels/reduce.h"
 
 #include <algorithm>
+#include <array>
 #include <functional>
 #include <limits>
 #include <numeric>
@@ -109,30 +110,36 @@ T reduce_row(const T* x, std::int64_t n) {
   return combine_elements<Op>(reduce_row<Op>(x, half), reduce_row<Op>(x + half, n - half));
 }
 
-// x [outer, n, inner] -> out [outer, inner], for columns [begin, end) of inner.
+// x [n, inner], rows `stride` apart -> out [inner], for columns [begin, end). Several packets abreast, so
+// that memory is read in stretches.
 template <class Op, class T>
-void reduce_columns(const T* x, std::int64_t n, std::int64_t inner, std::int64_t begin, std::int64_t end,
+void reduce_columns(const T* x, std::int64_t n, std::int64_t stride, std::int64_t begin, std::int64_t end,
                     T* out) {
-  std::fill(out + begin, out + end, Op::template identity<T>());
-  constexpr std::int64_t width = Packet<T>::width;
+  constexpr std::int64_t width = Packet<T>::width, abreast = 8;
   constexpr std::int64_t rows_in_block = 256;
-  std::int64_t c = begin;
-  for (; c + width <= end; c += width) {
-    Packet<T> total(Op::template identity<T>());
+  const Packet<T> identity(Op::template identity<T>());
+  const auto reduce_packets = [&]<std::size_t... K>(std::int64_t c, std::index_sequence<K...>) {
+    std::array<Packet<T>, sizeof...(K)> total{(static_cast<void>(K), identity)...};
     for (std::int64_t r0 = 0; r0 < n; r0 += rows_in_block) {
-      Packet<T> part(Op::template identity<T>());
-      for (std::int64_t r = r0; r < std::min(n, r0 + rows_in_block); ++r)
-        part = Op::combine(part, Packet<T>::load(x + r * inner + c));
-      total = Op::combine(total, part);
+      std::array<Packet<T>, sizeof...(K)> part{(static_cast<void>(K), identity)...};
+      for (std::int64_t r = r0; r < std::min(n, r0 + rows_in_block); ++r) {
+        const T* const row = x + r * stride + c;
+        ((part[K] = Op::combine(part[K], Packet<T>::load(row + static_cast<std::int64_t>(K) * width))), ...);
+      }
+      ((total[K] = Op::combine(total[K], part[K])), ...);
     }
-    total.store(out + c);
-  }
+    (total[K].store(out + c + static_cast<std::int64_t>(K) * width), ...);
+  };
+  std::int64_t c = begin;
+  for (; c + abreast * width <= end; c += abreast * width)
+    reduce_packets(c, std::make_index_sequence<abreast>());
+  for (; c + width <= end; c += width) reduce_packets(c, std::make_index_sequence<1>());
   for (; c < end; ++c) {
     T total = Op::template identity<T>();
     for (std::int64_t r0 = 0; r0 < n; r0 += rows_in_block) {
       T part = Op::template identity<T>();
       for (std::int64_t r = r0; r < std::min(n, r0 + rows_in_block); ++r)
-        part = combine_elements<Op>(part, x[r * inner + c]);
+        part = combine_elements<Op>(part, x[r * stride + c]);
       total = combine_elements<Op>(total, part);
     }
     out[c] = total;
@@ -141,12 +148,26 @@ void reduce_columns(const T* x, std::int64_t n, std::int64_t inner, std::int64_t
 
 // A tensor seen as [outer, n, inner], of which n is reduced, and how the result goes back into its shape.
 struct Split {
-  Tensor x;  // contiguous
+  Tensor x;
   std::int64_t outer = 1, n = 1, inner = 1;
-  Shape result;    // in the order of x's memory
-  Dims back;       // the permutation to the order of axes that is asked for
-  Shape keepdims;  // the result with sizes of 1
+  std::int64_t stride = 0;  // between rows of `inner`; all else is dense
+  Shape result;             // in the order of x's memory
+  Dims back;                // the permutation to the order of axes that is asked for
+  Shape keepdims;           // the result with sizes of 1
 };
+
+// The distance between the dense rows of `inner` elements that x consists of; 0 where it does not.
+std::int64_t row_stride(const Tensor& x, std::int64_t inner) {
+  std::int64_t stride = 0, expected = 1, inside = 1;
+  for (int i = x.rank() - 1; i >= 0; --i) {
+    if (x.shape()[i] == 1) continue;
+    if (inside == inner && stride == 0) expected = stride = x.strides()[i];
+    if (x.strides()[i] != expected || expected <= 0) return 0;
+    expected *= x.shape()[i];
+    inside *= x.shape()[i];
+  }
+  return stride == 0 ? inner : stride;
+}
 
 Split split(const Tensor& x, const Dims& axes) {
   // In the order of memory, so that a dense permuted view is reduced in place.
@@ -165,7 +186,6 @@ Split split(const Tensor& x, const Dims& axes) {
     std::stable_partition(order.begin(), order.end(), std::not_fn(reduced));
 
   Split s;
-  s.x = contiguous(permute(x, order));
   Dims kept;
   bool before = true;
   for (auto axis : order) {
@@ -178,6 +198,12 @@ Split split(const Tensor& x, const Dims& axes) {
       s.result.push_back(size);
       kept.push_back(axis);
     }
+  }
+  s.x = permute(x, order);
+  s.stride = row_stride(s.x, s.inner);
+  if (s.stride == 0 || (s.inner == 1 && s.stride != 1)) {
+    s.x = contiguous(s.x);
+    s.stride = s.inner;
   }
   Dims rising = kept;
   std::sort(rising.begin(), rising.end());
@@ -214,7 +240,7 @@ Tensor reduce(const Tensor& x, const Dims& axes, bool keepdims) {
     detail::parallel_for(s.outer * blocks, grain, [&](std::int64_t begin, std::int64_t end) {
       for (std::int64_t unit = begin; unit < end; ++unit) {
         const std::int64_t i = unit / blocks, c = unit % blocks * columns;
-        reduce_columns<Op>(from + i * s.n * s.inner, s.n, s.inner, c, std::min(c + columns, s.inner),
+        reduce_columns<Op>(from + i * s.n * s.stride, s.n, s.stride, c, std::min(c + columns, s.inner),
                            to + i * s.inner);
       }
     });
@@ -268,10 +294,10 @@ Tensor argmax(const Tensor& x, int axis, bool keepdims) {
     std::int64_t* to = TensorAccess::raw<std::int64_t>(out);
     for (std::int64_t i = 0; i < s.outer; ++i)
       for (std::int64_t c = 0; c < s.inner; ++c) {
-        const T* column = from + i * s.n * s.inner + c;
+        const T* column = from + i * s.n * s.stride + c;
         std::int64_t best = 0;
         for (std::int64_t r = 1; r < s.n; ++r) {
-          const T value = column[r * s.inner], largest = column[best * s.inner];
+          const T value = column[r * s.stride], largest = column[best * s.stride];
           if (largest == largest && (value > largest || value != value)) best = r;
         }
         to[i * s.inner + c] = best;

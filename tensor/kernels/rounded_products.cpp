@@ -11,7 +11,7 @@ bool rounds_operands(std::int64_t rows, std::int64_t columns) {
 }
 
 void multiply_stack_rounded(const Operand& a, const Operand& b, const Dims& batch, float* c,
-                            const Addend<float>& addend) {
+                            const Addend<float>& addend, bool accumulate) {
   const std::int64_t m = a.rows, n = b.columns, k = a.columns;
   const std::uint32_t* packed = b.batch.empty() ? packed_blocks(b.tensor, b.matrix<float>(), k, n) : nullptr;
   // The backend writes dense rows. Blocks of whole ones need no copy and stay with a core from one product to
@@ -37,9 +37,11 @@ void multiply_stack_rounded(const Operand& a, const Operand& b, const Dims& batc
       if (!packed) blocks::fill(right.from(depth, 0), 0, deep, deep, at.columns, panel.data());
       multiply(RoundedProduct{at.rows, at.columns, deep,
                               round_matrix(left.from(0, depth), at.rows, deep, rows.data()),
-                              packed ? packed + blocks::count(k, at.column) : panel.data(), sum, depth > 0});
+                              packed ? packed + blocks::count(k, at.column) : panel.data(), sum,
+                              depth > 0 || (in_place && accumulate)});
     }
-    if (!in_place || addend.data) add_block(at, sum, at.columns, addend, result, n);
+    const Addend<float> already = accumulate ? Addend<float>{c + at.product * m * n, n, 1} : addend;
+    if (!in_place || addend.data) add_block(at, sum, at.columns, already, result, n);
   });
 }
 

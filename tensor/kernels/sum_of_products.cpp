@@ -7,6 +7,7 @@
 #include "rill/tensor/error.h"
 #include "rill/tensor/kernels/bfloat16.h"
 #include "rill/tensor/kernels/copy.h"
+#include "rill/tensor/kernels/layout.h"
 #include "rill/tensor/kernels/matmul.h"
 #include "rill/tensor/kernels/matmul_operand.h"
 #include "rill/tensor/kernels/products.h"
@@ -29,10 +30,11 @@ struct Pair {
   std::int64_t rows;
 };
 
+/// Whether the rows of one side of a pair come after those of another in memory.
 template <class T>
-bool follows(const Pair<T>& before, const Pair<T>& after) {
-  return !before.left.transposed && !after.left.transposed && before.left.stride == after.left.stride &&
-         before.left.data + before.rows * before.left.stride == after.left.data;
+bool follows(const Pair<T>& before, const Pair<T>& after, Matrix<T> Pair<T>::*side) {
+  const Matrix<T>&a = before.*side, &b = after.*side;
+  return !a.transposed && !b.transposed && a.stride == b.stride && a.data + before.rows * a.stride == b.data;
 }
 
 /// The rows of pairs that are multiplied at a time: a stretch of all of them, in pieces, which lie in units
@@ -51,11 +53,12 @@ struct Stretch {
     begins.push_back(rows);
     rows += piece.rows;
   }
-  /// Whether the left operands of all pieces are one matrix.
-  bool is_left_in_place() const {
-    return !pieces.front().left.transposed &&
-           std::adjacent_find(pieces.begin(), pieces.end(),
-                              [](const auto& a, const auto& b) { return !follows(a, b); }) == pieces.end();
+  /// Whether one side of all pieces is one matrix.
+  bool is_in_place(Matrix<T> Pair<T>::*side) const {
+    return !(pieces.front().*side).transposed &&
+           std::adjacent_find(pieces.begin(), pieces.end(), [&](const auto& a, const auto& b) {
+             return !follows(a, b, side);
+           }) == pieces.end();
   }
   /// Calls body(piece, its first row) for all of a unit.
   template <class Body>
@@ -91,48 +94,47 @@ void in_parallel(bool worth_it, std::int64_t parts, detail::FunctionRef<void(std
 
 constexpr std::int64_t worth_threads = 400'000, worth_copying = 16384;
 
-/// Adds a stretch to c [m, n], or writes it there, by panels of columns, each of which is copied where it is
-/// multiplied, so that nothing is summed across threads.
+/// Adds a stretch to c [m, n], or writes it there, by panels of columns, so that nothing is summed across
+/// threads. A panel that does not read well where it lies is copied where it is multiplied.
 template <class T>
 void multiply(const Stretch<T>& stretch, std::int64_t m, std::int64_t n, T* c, bool accumulate) {
-  const bool in_place = stretch.is_left_in_place();
-  const gemm::Scratch<T> gathered(in_place ? 0 : stretch.rows * m);
+  const bool left_in_place = stretch.is_in_place(&Pair<T>::left);
+  const gemm::Scratch<T> gathered(left_in_place ? 0 : stretch.rows * m);
   const auto units = static_cast<std::int64_t>(stretch.units.size());
-  if (!in_place)
+  if (!left_in_place)
     in_parallel(m * stretch.rows >= worth_copying, units, [&](std::int64_t unit) {
       stretch.over_unit(unit, [&](const Pair<T>& piece, std::int64_t begin) {
         gemm::copy_rows(piece.left, piece.rows, m, gathered.data() + begin * m, m);
       });
     });
-  const Matrix<T> left = in_place ? stretch.pieces.front().left : Matrix<T>{gathered.data(), m};
+  const Matrix<T> left = left_in_place ? stretch.pieces.front().left : Matrix<T>{gathered.data(), m};
+  const Matrix<T> right = stretch.pieces.front().right;
+  const bool right_in_place = stretch.is_in_place(&Pair<T>::right) &&
+                              !share_cache_sets(right.stride * static_cast<std::int64_t>(sizeof(T)));
 
-  // A panel of as many units stays in a core's second-level cache.
+  // A copied panel of as many units stays in a core's second-level cache.
   constexpr std::int64_t tallest = 256, units_together = 8;
+  const std::int64_t deepest = right_in_place ? stretch.rows : units_together * stretch.unit_rows;
   const gemm::Panels panels = gemm::panels_of<T>(n);
   const std::int64_t blocks = (m + tallest - 1) / tallest;
   const std::int64_t block_rows = (m + blocks - 1) / blocks;
   in_parallel(2 * m * n * stretch.rows > worth_threads, panels.count * blocks, [&](std::int64_t part) {
     const std::int64_t row = part % blocks * block_rows, column = panels.begin(part / blocks);
     const std::int64_t width = panels.size(part / blocks);
-    const gemm::Scratch<T> panel(std::min(units_together * stretch.unit_rows, stretch.rows) * width);
-    for (std::int64_t first = 0; first < units; first += units_together) {
-      const std::int64_t top = first * stretch.unit_rows;
-      const std::int64_t depth = std::min(units_together * stretch.unit_rows, stretch.rows - top);
-      for (std::int64_t unit = first; unit < std::min(units, first + units_together); ++unit)
-        stretch.over_unit(unit, [&](const Pair<T>& piece, std::int64_t begin) {
-          gemm::copy_rows(piece.right.from(0, column), piece.rows, width,
-                          panel.data() + (begin - top) * width, width);
-        });
+    const gemm::Scratch<T> panel(right_in_place ? 0 : std::min(deepest, stretch.rows) * width);
+    for (std::int64_t top = 0; top < stretch.rows; top += deepest) {
+      const std::int64_t depth = std::min(deepest, stretch.rows - top);
+      if (!right_in_place)
+        for (std::int64_t unit = top / stretch.unit_rows; unit * stretch.unit_rows < top + depth; ++unit)
+          stretch.over_unit(unit, [&](const Pair<T>& piece, std::int64_t begin) {
+            gemm::copy_rows(piece.right.from(0, column), piece.rows, width,
+                            panel.data() + (begin - top) * width, width);
+          });
       Matrix<T> columns = left.from(top, row);
       columns.transposed = true;
-      gemm::multiply(gemm::Product<T>{std::min(block_rows, m - row),
-                                      width,
-                                      depth,
-                                      columns,
-                                      {panel.data(), width},
-                                      c + row * n + column,
-                                      n,
-                                      accumulate || first > 0});
+      gemm::multiply(gemm::Product<T>{std::min(block_rows, m - row), width, depth, columns,
+                                      right_in_place ? right.from(0, column) : Matrix<T>{panel.data(), width},
+                                      c + row * n + column, n, accumulate || top > 0});
     }
   });
 }
@@ -179,7 +181,9 @@ void add_products(const std::vector<Operand>& left, const std::vector<Operand>& 
     if (left[i].rows > 0) pairs.push_back({left[i].matrix<T>(), right[i].matrix<T>(), left[i].rows});
   if (pairs.empty()) return kernels::fill(out, 0);
   // A reverse sweep meets the steps of a sequence from the last to the first.
-  if (pairs.size() > 1 && follows(pairs[1], pairs[0])) std::reverse(pairs.begin(), pairs.end());
+  if (pairs.size() > 1 &&
+      (follows(pairs[1], pairs[0], &Pair<T>::left) || follows(pairs[1], pairs[0], &Pair<T>::right)))
+    std::reverse(pairs.begin(), pairs.end());
 
   const std::int64_t m = out.shape()[0], n = out.shape()[1];
   T* const c = TensorAccess::raw<T>(out);

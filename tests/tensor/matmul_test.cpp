@@ -12,6 +12,7 @@
 #include "rill/tensor/error.h"
 #include "rill/tensor/kernels/copy.h"
 #include "rill/tensor/kernels/gemm.h"
+#include "rill/tensor/kernels/layout.h"
 #include "rill/tensor/kernels/views.h"
 #include "rill/tensor/threads.h"
 #include "tests/catch.h"
@@ -289,6 +290,25 @@ TEST_CASE("sum_of_products takes more rows than it copies at a time", "[tensor][
   for (auto& [left, right] : pairs) left = exact(left), right = exact(right);
   CHECK(largest_difference(sum_of_products(pairs), expected.to_vector<double>()) <
         tolerance(DType::float64, 4505));
+}
+
+TEST_CASE("sum_of_products reads rows where they lie, near together or pages apart", "[tensor][matmul]") {
+  constexpr std::int64_t rows = 60, m = 40, n = 1024;
+  const Tensor left = random({3 * rows, m});
+  const Tensor dense = random({3 * rows, n}),
+               padded = rill::kernels::empty_matrix({3 * rows, n}, DType::float32);
+  rill::kernels::copy_into(dense, padded);
+  CHECK(dense.strides()[0] == n);
+  CHECK(padded.strides()[0] > n);
+  const auto expected = product_of(transpose(left, 0, 1), dense);
+  for (const Tensor& right : {dense, padded}) {
+    std::vector<std::pair<Tensor, Tensor>> pairs;
+    for (std::int64_t i = 2; i >= 0; --i)
+      pairs.emplace_back(window(left, 0, i * rows, rows), window(right, 0, i * rows, rows));
+    CHECK(largest_difference(sum_of_products(pairs), expected) < tolerance(DType::float32, 3 * rows));
+    for (auto& pair : pairs) pair.first = rill::kernels::copy(pair.first);
+    CHECK(largest_difference(sum_of_products(pairs), expected) < tolerance(DType::float32, 3 * rows));
+  }
 }
 
 TEST_CASE("a packed weight is never stale", "[tensor][matmul]") {
