@@ -118,7 +118,7 @@ class Sweep final : public Backward {
   void mark_source(std::uint32_t place) { need(place) = source; }
 
   /// An operation is needed when a source is among its inputs, or among those of a needed operation before
-  /// it.
+  /// it. The products of a weight are complete where the sweep comes to its first use.
   void mark_needed() {
     for (std::size_t o = first_op_; o < recording_.ops.size(); ++o) {
       const auto& op = recording_.ops[o];
@@ -126,6 +126,9 @@ class Sweep final : public Backward {
       const bool any =
           std::any_of(edges, edges + op.edges, [&](const Recording::Edge& e) { return needs(e.value); });
       if (!any) continue;
+      if (!op.joint)
+        for (std::uint32_t e = 0; e < op.edges; ++e)
+          if (edges[e].rule->product && needs(edges[e].value)) first_use_.try_emplace(edges[e].value, o);
       for (std::uint32_t j = 0; j < op.outputs; ++j) {
         auto& mark = need(op.first_output + j);
         if (mark == none) mark = passed;
@@ -172,6 +175,7 @@ class Sweep final : public Backward {
       if (!any) continue;
       for (std::uint32_t j = 0; j < op.outputs; ++j) settle(op.first_output + j);
       op_ = &op;
+      op_index_ = o;
       if (op.joint)
         op.joint->joint(*op.joint, *this);
       else
@@ -353,7 +357,8 @@ class Sweep final : public Backward {
     if (products.empty()) waiting_.push_back(place);
     products.emplace_back(std::move(product.left), std::move(product.right));
     waiting_bytes_ += bytes_of(products.back().second);
-    if (checking)
+    // While the operands are in the cache, and so that their memory serves what comes.
+    if (checking || first_use_.at(place) == op_index_)
       sum_products(place, op);
     else if (waiting_bytes_ > largest_gathering)
       for (const std::uint32_t waiting : std::exchange(waiting_, {})) sum_products(waiting, op);
@@ -468,7 +473,9 @@ class Sweep final : public Backward {
   std::vector<Cotangent> cotangents_;
   std::vector<Need> needed_;
   std::unordered_map<std::uint32_t, std::pair<Cotangent, Need>> earlier_;
+  std::unordered_map<std::uint32_t, std::size_t> first_use_;  // of a value whose gradient is products
   const Recording::Op* op_ = nullptr;
+  std::size_t op_index_ = 0;
   std::vector<std::uint32_t> waiting_;  // values whose gradients' products wait to be gathered
   std::int64_t waiting_bytes_ = 0;
 };

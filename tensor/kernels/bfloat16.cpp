@@ -1,18 +1,63 @@
 #include "rill/tensor/kernels/bfloat16.h"
 
 #include <algorithm>
+#if defined(__AVX512BF16__)
+#include <immintrin.h>
+#endif
 
 #include "rill/tensor/kernels/transpose.h"
 
 namespace rill::gemm {
 
+#if defined(__AVX512BF16__)
+
+// Sixteen at a time by the processor's own conversion, for which subnormal numbers are zeros, as they are for
+// its products.
+namespace {
+
+constexpr std::int64_t lanes = 16;
+
+__mmask16 first(std::int64_t count) {
+  return static_cast<__mmask16>(count >= lanes ? 0xffffu : (1u << count) - 1);
+}
+
+}  // namespace
+
+void round_line(const float* from, std::int64_t count, Bfloat16* to) {
+  for (std::int64_t j = 0; j < count; j += lanes) {
+    const __mmask16 mask = first(count - j);
+    const auto rounded = std::bit_cast<__m256i>(_mm512_cvtneps_pbh(_mm512_maskz_loadu_ps(mask, from + j)));
+    _mm256_mask_storeu_epi16(to + j, mask, rounded);
+  }
+}
+
+void round_lines(const float* upper, const float* lower, std::int64_t count, std::uint32_t* to) {
+  const __m512i order = _mm512_set_epi16(31, 15, 30, 14, 29, 13, 28, 12, 27, 11, 26, 10, 25, 9, 24, 8, 23, 7,
+                                         22, 6, 21, 5, 20, 4, 19, 3, 18, 2, 17, 1, 16, 0);
+  for (std::int64_t j = 0; j < count; j += lanes) {
+    const __mmask16 mask = first(count - j);
+    const auto rounded = std::bit_cast<__m512i>(
+        _mm512_cvtne2ps_pbh(_mm512_maskz_loadu_ps(mask, lower + j), _mm512_maskz_loadu_ps(mask, upper + j)));
+    _mm512_mask_storeu_epi32(to + j, mask, _mm512_permutexvar_epi16(order, rounded));
+  }
+}
+
+#else
+
+void round_line(const float* from, std::int64_t count, Bfloat16* to) {
+  for (std::int64_t j = 0; j < count; ++j) to[j] = round_to_bfloat16(from[j]);
+}
+
+void round_lines(const float* upper, const float* lower, std::int64_t count, std::uint32_t* to) {
+  for (std::int64_t j = 0; j < count; ++j) to[j] = bfloat16_bits(upper[j]) >> 16 | bfloat16_bits(lower[j]);
+}
+
+#endif
+
 Matrix<Bfloat16> round_matrix(const Matrix<float>& from, std::int64_t rows, std::int64_t columns,
                               Bfloat16* to) {
   const std::int64_t lines = from.transposed ? columns : rows, length = from.transposed ? rows : columns;
-  for (std::int64_t i = 0; i < lines; ++i) {
-    const float* line = from.data + i * from.stride;
-    for (std::int64_t j = 0; j < length; ++j) to[i * length + j] = round_to_bfloat16(line[j]);
-  }
+  for (std::int64_t i = 0; i < lines; ++i) round_line(from.data + i * from.stride, length, to + i * length);
   return {to, length, from.transposed};
 }
 
@@ -24,7 +69,7 @@ constexpr std::int64_t tall = 16;
 /// Where a column of words begins, and the rows that go there; one of them may be missing.
 void fill_pair(const float* upper, const float* lower, std::int64_t width, std::uint32_t* to) {
   if (upper && lower)
-    for (std::int64_t j = 0; j < width; ++j) to[j] = bfloat16_bits(upper[j]) >> 16 | bfloat16_bits(lower[j]);
+    round_lines(upper, lower, width, to);
   else if (upper)
     for (std::int64_t j = 0; j < width; ++j) to[j] = bfloat16_bits(upper[j]) >> 16;
   else  // the upper row came with an earlier call

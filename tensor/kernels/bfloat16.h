@@ -7,7 +7,8 @@
 
 namespace rill::gemm {
 
-/// The bits of the nearest bfloat16, of two the even one, in the upper half of a word; NaN stays NaN.
+/// The bits of the nearest bfloat16, of two the even one, in the upper half of a word; NaN stays NaN. A
+/// processor with an instruction of its own for it rounds subnormal numbers to zero.
 inline std::uint32_t bfloat16_bits(float value) {
   const auto bits = std::bit_cast<std::uint32_t>(value);
   const std::uint32_t rounded = bits + 0x7fffu + ((bits >> 16) & 1u);
@@ -19,6 +20,10 @@ inline Bfloat16 round_to_bfloat16(float value) {
   return {static_cast<std::uint16_t>(bfloat16_bits(value) >> 16)};
 }
 inline float to_float(Bfloat16 value) { return std::bit_cast<float>(std::uint32_t{value.bits} << 16); }
+
+/// Rounds elements one after the other, or pairs of them, one above the other, into words.
+void round_line(const float* from, std::int64_t count, Bfloat16* to);
+void round_lines(const float* upper, const float* lower, std::int64_t count, std::uint32_t* to);
 
 /// Copies the elements in the order in which they lie, dense and rounded.
 Matrix<Bfloat16> round_matrix(const Matrix<float>& from, std::int64_t rows, std::int64_t columns,

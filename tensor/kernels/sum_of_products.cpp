@@ -153,8 +153,7 @@ void multiply_rounded(const Stretch<float>& stretch, std::int64_t m, std::int64_
       gemm::copy_rows({piece.left.data, piece.left.stride, !piece.left.transposed}, m, piece.rows,
                       columns.data(), piece.rows);
       for (std::int64_t i = 0; i < m; ++i)
-        for (std::int64_t j = 0; j < piece.rows; ++j)
-          left.data()[i * depth + begin + j] = gemm::round_to_bfloat16(columns.data()[i * piece.rows + j]);
+        gemm::round_line(columns.data() + i * piece.rows, piece.rows, left.data() + i * depth + begin);
       gemm::blocks::fill(piece.right, begin, piece.rows, depth, n, right.data());
     });
   });
