@@ -82,6 +82,9 @@ void backward_row(const void* context, const Row& row) {
   const F& f = *static_cast<const F*>(context);
   for (std::int64_t at = 0; at < row.count; at += Packet<T>::width) {
     const std::int64_t left = row.count - at;
+    // What a step computed is no longer in the cache when the sweep comes back to it, and the processor itself
+    // does not fetch ahead along as many operands as there are here.
+    if (row.next) (simd::prefetch_next<T>(row, I, at), ...);
     const auto outputs = as_tuple(f(Dual<T, 1U << I>{load<T>(row, I, at, left), {Packet<T>(1)}}...));
     std::array<Packet<T>, Outputs> g;
     for (std::size_t j = 0; j < Outputs; ++j) g[j] = load<T>(row, inputs + j, at, left);

@@ -144,7 +144,8 @@ class Rows {
       move(at, axis, index[axis]);
     }
     for (std::int64_t unit = begin; unit < end; ++unit) {
-      kernel(context, {at.data(), step_.data(), std::min(block_, columns_ - index.back() * block_)});
+      const std::array<void*, most_operands> now = at;
+      const std::int64_t columns = std::min(block_, columns_ - index.back() * block_);
       for (int axis = axes_ - 1; axis >= 0; --axis) {
         if (++index[axis] < sizes_[axis]) {
           move(at, axis, 1);
@@ -153,6 +154,7 @@ class Rows {
         index[axis] = 0;
         move(at, axis, 1 - sizes_[axis]);
       }
+      kernel(context, {now.data(), step_.data(), columns, at.data()});
     }
   }
 

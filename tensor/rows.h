@@ -15,6 +15,7 @@ struct Row {
   void* const* data;
   const std::int64_t* step;
   std::int64_t count;
+  void* const* next = nullptr;  ///< where the next row's elements lie, if there is one
 };
 
 using RowKernel = void (*)(const void* context, const Row& row);
@@ -47,6 +48,12 @@ template <class T>
   alignas(64) T padded[Packet<T>::width] = {};
   for (std::int64_t i = 0; i < left; ++i) padded[i] = p[at + i];
   return Packet<T>::load(padded);
+}
+
+/// Asks for what the same place of the next row will be read from.
+template <class T>
+[[gnu::always_inline]] inline void prefetch_next(const Row& row, std::size_t k, std::int64_t at) {
+  __builtin_prefetch(static_cast<const T*>(row.next[k]) + at * row.step[k]);
 }
 
 template <class T>
