@@ -9,21 +9,19 @@
 
 namespace rill::gemm {
 
+namespace {
+
 #if defined(__AVX512BF16__)
 
 // Sixteen at a time by the processor's own conversion, for which subnormal numbers are zeros, as they are for
 // its products.
-namespace {
-
 constexpr std::int64_t lanes = 16;
 
 __mmask16 first(std::int64_t count) {
   return static_cast<__mmask16>(count >= lanes ? 0xffffu : (1u << count) - 1);
 }
 
-}  // namespace
-
-void round_line(const float* from, std::int64_t count, Bfloat16* to) {
+inline void round_elements(const float* from, std::int64_t count, Bfloat16* to) {
   for (std::int64_t j = 0; j < count; j += lanes) {
     const __mmask16 mask = first(count - j);
     const auto rounded = std::bit_cast<__m256i>(_mm512_cvtneps_pbh(_mm512_maskz_loadu_ps(mask, from + j)));
@@ -31,7 +29,8 @@ void round_line(const float* from, std::int64_t count, Bfloat16* to) {
   }
 }
 
-void round_lines(const float* upper, const float* lower, std::int64_t count, std::uint32_t* to) {
+/// Words of two elements, one above the other.
+inline void round_pairs(const float* upper, const float* lower, std::int64_t count, std::uint32_t* to) {
   const __m512i order = _mm512_set_epi16(31, 15, 30, 14, 29, 13, 28, 12, 27, 11, 26, 10, 25, 9, 24, 8, 23, 7,
                                          22, 6, 21, 5, 20, 4, 19, 3, 18, 2, 17, 1, 16, 0);
   for (std::int64_t j = 0; j < count; j += lanes) {
@@ -44,20 +43,25 @@ void round_lines(const float* upper, const float* lower, std::int64_t count, std
 
 #else
 
-void round_line(const float* from, std::int64_t count, Bfloat16* to) {
+inline void round_elements(const float* from, std::int64_t count, Bfloat16* to) {
   for (std::int64_t j = 0; j < count; ++j) to[j] = round_to_bfloat16(from[j]);
 }
 
-void round_lines(const float* upper, const float* lower, std::int64_t count, std::uint32_t* to) {
+inline void round_pairs(const float* upper, const float* lower, std::int64_t count, std::uint32_t* to) {
   for (std::int64_t j = 0; j < count; ++j) to[j] = bfloat16_bits(upper[j]) >> 16 | bfloat16_bits(lower[j]);
 }
 
 #endif
 
+}  // namespace
+
+void round_line(const float* from, std::int64_t count, Bfloat16* to) { round_elements(from, count, to); }
+
 Matrix<Bfloat16> round_matrix(const Matrix<float>& from, std::int64_t rows, std::int64_t columns,
                               Bfloat16* to) {
   const std::int64_t lines = from.transposed ? columns : rows, length = from.transposed ? rows : columns;
-  for (std::int64_t i = 0; i < lines; ++i) round_line(from.data + i * from.stride, length, to + i * length);
+  for (std::int64_t i = 0; i < lines; ++i)
+    round_elements(from.data + i * from.stride, length, to + i * length);
   return {to, length, from.transposed};
 }
 
@@ -68,8 +72,9 @@ constexpr std::int64_t tall = 16;
 
 /// Where a column of words begins, and the rows that go there; one of them may be missing.
 void fill_pair(const float* upper, const float* lower, std::int64_t width, std::uint32_t* to) {
+  if (upper && lower && width == columns) return round_pairs(upper, lower, columns, to);
   if (upper && lower)
-    round_lines(upper, lower, width, to);
+    round_pairs(upper, lower, width, to);
   else if (upper)
     for (std::int64_t j = 0; j < width; ++j) to[j] = bfloat16_bits(upper[j]) >> 16;
   else  // the upper row came with an earlier call

@@ -21,9 +21,8 @@ inline Bfloat16 round_to_bfloat16(float value) {
 }
 inline float to_float(Bfloat16 value) { return std::bit_cast<float>(std::uint32_t{value.bits} << 16); }
 
-/// Rounds elements one after the other, or pairs of them, one above the other, into words.
+/// Rounds elements one after the other.
 void round_line(const float* from, std::int64_t count, Bfloat16* to);
-void round_lines(const float* upper, const float* lower, std::int64_t count, std::uint32_t* to);
 
 /// Copies the elements in the order in which they lie, dense and rounded.
 Matrix<Bfloat16> round_matrix(const Matrix<float>& from, std::int64_t rows, std::int64_t columns,

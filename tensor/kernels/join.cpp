@@ -1,12 +1,36 @@
 // Kernels that put tensors together or spread them out.
 
+#include <algorithm>
+
 #include "fmt/format.h"
 #include "rill/tensor/error.h"
 #include "rill/tensor/kernels/copy.h"
 #include "rill/tensor/kernels/index.h"
 #include "rill/tensor/kernels/views.h"
+#include "rill/tensor/threads.h"
 
 namespace rill::kernels {
+
+namespace {
+
+/// Copies each part to where target(i) says. Many small ones are shared out; a large one is cut by its own
+/// copy.
+template <class Target>
+void copy_parts(const std::vector<Tensor>& parts, std::int64_t all, const Target& target) {
+  constexpr std::int64_t worth_threads = 16384;  // elements
+  const auto count = static_cast<std::int64_t>(parts.size());
+  const bool small =
+      std::all_of(parts.begin(), parts.end(), [](const Tensor& x) { return x.count() <= worth_threads; });
+  const auto copy_some = [&](std::int64_t begin, std::int64_t end) {
+    for (auto i = static_cast<std::size_t>(begin); i < static_cast<std::size_t>(end); ++i)
+      copy_into(parts[i], target(i));
+  };
+  if (!small) return copy_some(0, count);
+  detail::parallel_for(
+      count, std::max<std::int64_t>(1, worth_threads * count / std::max<std::int64_t>(1, all)), copy_some);
+}
+
+}  // namespace
 
 Tensor concat(const std::vector<Tensor>& parts, int axis) {
   if (parts.empty()) throw ValueError("concat: there are no tensors to join");
@@ -26,12 +50,13 @@ Tensor concat(const std::vector<Tensor>& parts, int axis) {
     shape[axis] += size;
   }
   const Tensor out = Tensor::empty(shape, parts[0].dtype());
-  std::int64_t at = 0;
-  for (const Tensor& part : parts) {
-    const std::int64_t size = part.shape()[axis];
-    copy_into(part, window(out, axis, at, size));
-    at += size;
+  std::vector<std::int64_t> begins;
+  for (std::int64_t at = 0; const Tensor& part : parts) {
+    begins.push_back(at);
+    at += part.shape()[axis];
   }
+  copy_parts(parts, out.count(),
+             [&](std::size_t i) { return window(out, axis, begins[i], parts[i].shape()[axis]); });
   return out;
 }
 
@@ -48,8 +73,9 @@ Tensor stack(const std::vector<Tensor>& parts, int axis) {
   Shape shape = parts[0].shape();
   shape.insert(axis, static_cast<std::int64_t>(parts.size()));
   const Tensor out = Tensor::empty(shape, parts[0].dtype());
-  for (std::size_t i = 0; i < parts.size(); ++i)
-    copy_into(parts[i], squeeze(window(out, axis, static_cast<std::int64_t>(i), 1), axis));
+  copy_parts(parts, out.count(), [&](std::size_t i) {
+    return squeeze(window(out, axis, static_cast<std::int64_t>(i), 1), axis);
+  });
   return out;
 }
 
