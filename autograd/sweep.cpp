@@ -95,8 +95,9 @@ struct Cotangent {
   bool empty() const { return !value.defined() && !pending; }
 };
 
-Tensor gather_products(const std::vector<std::pair<Tensor, Tensor>>& products, bool recorded) {
-  if (!recorded) return kernels::sum_of_products(products);
+Tensor gather_products(const std::vector<std::pair<Tensor, Tensor>>& products, bool recorded,
+                       kernels::RoundedRight& rounded) {
+  if (!recorded) return kernels::sum_of_products(products, &rounded);
   std::vector<Tensor> left, right;
   for (const auto& [l, r] : products) {
     left.push_back(l);
@@ -184,6 +185,8 @@ class Sweep final : public Backward {
         if (need(op.first_output + j) != source) at(op.first_output + j) = {};
       op_ = nullptr;
     }
+    if (postponed_ != Recording::no_value) sum_products(postponed_, "matmul");
+    rounded_.clear();
   }
 
   Tensor result(std::uint32_t place) {
@@ -357,11 +360,24 @@ class Sweep final : public Backward {
     if (products.empty()) waiting_.push_back(place);
     products.emplace_back(std::move(product.left), std::move(product.right));
     waiting_bytes_ += bytes_of(products.back().second);
-    // While the operands are in the cache, and so that their memory serves what comes.
-    if (checking || first_use_.at(place) == op_index_)
+    if (checking)
       sum_products(place, op);
+    else if (first_use_.at(place) == op_index_)
+      complete(place, op);
     else if (waiting_bytes_ > largest_gathering)
       for (const std::uint32_t waiting : std::exchange(waiting_, {})) sum_products(waiting, op);
+  }
+
+  /// All products of a value have been met: sums them while the operands are in the cache, and so that their
+  /// memory serves what comes. Those of many steps wait for the next value's, whose one product is often of
+  /// the same gradients and one step longer: the projection of the whole sequence.
+  void complete(std::uint32_t place, const char* op) {
+    const std::uint32_t before = std::exchange(postponed_, Recording::no_value);
+    const bool postpones = at(place).pending->products.size() > 1;
+    if (!postpones) sum_products(place, op);
+    if (before != Recording::no_value) sum_products(before, op);
+    rounded_.clear();
+    if (postpones) postponed_ = place;
   }
 
   void sum_products(std::uint32_t place, const char* op) {
@@ -369,7 +385,7 @@ class Sweep final : public Backward {
     if (!pending || pending->products.empty()) return;
     const auto products = std::exchange(pending->products, {});
     for (const auto& product : products) waiting_bytes_ -= bytes_of(product.second);
-    accumulate(place, gather_products(products, recorded_), op);
+    accumulate(place, gather_products(products, recorded_, rounded_), op);
   }
 
   static std::int64_t bytes_of(const Tensor& x) {
@@ -476,6 +492,8 @@ class Sweep final : public Backward {
   std::unordered_map<std::uint32_t, std::size_t> first_use_;  // of a value whose gradient is products
   const Recording::Op* op_ = nullptr;
   std::size_t op_index_ = 0;
+  std::uint32_t postponed_ = Recording::no_value;
+  kernels::RoundedRight rounded_;
   std::vector<std::uint32_t> waiting_;  // values whose gradients' products wait to be gathered
   std::int64_t waiting_bytes_ = 0;
 };

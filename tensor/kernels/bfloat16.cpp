@@ -119,5 +119,13 @@ void fill(const Matrix<float>& from, std::int64_t first, std::int64_t height, st
       std::fill(to + (depth + 1) / 2 * columns, to + strip, 0u);
 }
 
+void clear(std::int64_t first, std::int64_t last, std::int64_t depth, std::int64_t width, std::uint32_t* to) {
+  const std::int64_t strip = (depth + rows - 1) / rows * rows / 2 * columns;
+  for (std::int64_t c = 0; c < width; c += columns, to += strip)
+    for (std::int64_t r = first; r < last; ++r)
+      for (std::int64_t j = 0; j < columns; ++j)
+        to[r / 2 * columns + j] &= r % 2 == 0 ? 0xffff0000u : 0x0000ffffu;
+}
+
 }  // namespace blocks
 }  // namespace rill::gemm

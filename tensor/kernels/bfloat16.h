@@ -45,5 +45,8 @@ constexpr std::int64_t count(std::int64_t depth, std::int64_t width) {
 void fill(const Matrix<float>& from, std::int64_t first, std::int64_t height, std::int64_t depth,
           std::int64_t width, std::uint32_t* to);
 
+/// Makes rows [first, last) of a filled matrix [depth, width] zeros.
+void clear(std::int64_t first, std::int64_t last, std::int64_t depth, std::int64_t width, std::uint32_t* to);
+
 }  // namespace blocks
 }  // namespace rill::gemm

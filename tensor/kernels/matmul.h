@@ -1,5 +1,6 @@
 #pragma once
 
+#include <memory>
 #include <utility>
 #include <vector>
 
@@ -20,11 +21,27 @@ Tensor matmul_add(const Tensor& a, const Tensor& b, const Tensor& c);
 /// tensor's.
 void add_matmul(const Tensor& a, const Tensor& b, const Tensor& c);
 
+/// Right operands as sum_of_products rounded them to bfloat16, for another sum over the same rows or nearly
+/// all of them: two weights of a recurrent layer share the gradients of its gates. Keeps the operands alive.
+class RoundedRight {
+ public:
+  struct Rows;
+  RoundedRight();
+  ~RoundedRight();
+  RoundedRight(const RoundedRight&) = delete;
+  RoundedRight& operator=(const RoundedRight&) = delete;
+  void clear();
+  std::unique_ptr<Rows>& rows() { return rows_; }
+
+ private:
+  std::unique_ptr<Rows> rows_;
+};
+
 /// The sum over i of transpose(left_i) x right_i: the gradient of a weight that was used several times, in
 /// one product. left_i [rows_i, m], right_i [rows_i, n] -> [m, n]. Operands are read where they are; beside
 /// the result it takes up to a megabyte a thread and, where operands have less than 32 rows each or are
 /// rounded to bfloat16, at most 16 MiB to gather the left ones in (or one left operand, if that is larger).
-Tensor sum_of_products(const std::vector<std::pair<Tensor, Tensor>>& pairs);
+Tensor sum_of_products(const std::vector<std::pair<Tensor, Tensor>>& pairs, RoundedRight* rounded = nullptr);
 
 /// The name of the backend in use: "oneDNN" or "Eigen". float64 always goes through Eigen.
 const char* matmul_backend();

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <memory>
 #include <type_traits>
 #include <utility>
 #include <vector>
@@ -139,13 +140,55 @@ void multiply(const Stretch<T>& stretch, std::int64_t m, std::int64_t n, T* c, b
   });
 }
 
+}  // namespace
+
+struct RoundedRight::Rows {
+  Matrix<float> matrix;
+  std::int64_t rows, n;
+  gemm::Scratch<std::uint32_t> blocks;
+  std::vector<Tensor> kept;  // so that these are the same rows as long as this exists
+
+  Rows(const Matrix<float>& matrix_, std::int64_t rows_, std::int64_t n_)
+      : matrix(matrix_), rows(rows_), n(n_), blocks(gemm::blocks::count(rows_, n_)) {}
+
+  /// Which of these rows is the first of other ones, if nearly all of these are among them; -1 otherwise.
+  std::int64_t find(const Matrix<float>& other, std::int64_t other_rows, std::int64_t other_n) const {
+    const std::int64_t distance = other.data - matrix.data, first = distance / matrix.stride;
+    const bool inside = other_n == n && other.stride == matrix.stride && distance >= 0 &&
+                        first * matrix.stride == distance && first + other_rows <= rows;
+    return inside && rows - other_rows <= other_rows / 8 ? first : -1;
+  }
+};
+
+RoundedRight::RoundedRight() = default;
+RoundedRight::~RoundedRight() = default;
+void RoundedRight::clear() { rows_.reset(); }
+
+namespace {
+
 /// The same of operands rounded to bfloat16, all of which are copied first; then blocks of rows of c are
-/// multiplied.
+/// multiplied. Rows that `before` holds already are not rounded again; those among them that the stretch does
+/// not have become zeros, so that it serves no third sum.
 void multiply_rounded(const Stretch<float>& stretch, std::int64_t m, std::int64_t n, float* c,
-                      bool accumulate) {
-  const std::int64_t depth = stretch.rows;
+                      bool accumulate, RoundedRight* before) {
+  const Matrix<float> first = stretch.pieces.front().right;
+  std::unique_ptr<RoundedRight::Rows> rows;
+  const bool in_place = before && stretch.is_in_place(&Pair<float>::right);
+  if (in_place) rows = std::move(before->rows());
+  const std::int64_t found = rows ? rows->find(first, stretch.rows, n) : -1;
+  if (found < 0) rows = std::make_unique<RoundedRight::Rows>(first, stretch.rows, n);
+  const std::int64_t depth = rows->rows, begin_row = std::max<std::int64_t>(found, 0);
+  const std::int64_t end_row = begin_row + stretch.rows;
   const gemm::Scratch<Bfloat16> left(m * depth);  // transposed, which the backend reads fastest
-  const gemm::Scratch<std::uint32_t> right(gemm::blocks::count(depth, n));
+  std::uint32_t* const right = rows->blocks.data();
+  if (depth > stretch.rows) {
+    for (std::int64_t i = 0; i < m; ++i) {
+      std::fill_n(left.data() + i * depth, begin_row, Bfloat16{});
+      std::fill(left.data() + i * depth + end_row, left.data() + (i + 1) * depth, Bfloat16{});
+    }
+    gemm::blocks::clear(0, begin_row, depth, n, right);
+    gemm::blocks::clear(end_row, depth, depth, n, right);
+  }
   const auto units = static_cast<std::int64_t>(stretch.units.size());
   in_parallel((m + n) * depth >= worth_copying, units, [&](std::int64_t unit) {
     const gemm::Scratch<float> columns(m * stretch.unit_rows);
@@ -153,8 +196,9 @@ void multiply_rounded(const Stretch<float>& stretch, std::int64_t m, std::int64_
       gemm::copy_rows({piece.left.data, piece.left.stride, !piece.left.transposed}, m, piece.rows,
                       columns.data(), piece.rows);
       for (std::int64_t i = 0; i < m; ++i)
-        gemm::round_line(columns.data() + i * piece.rows, piece.rows, left.data() + i * depth + begin);
-      gemm::blocks::fill(piece.right, begin, piece.rows, depth, n, right.data());
+        gemm::round_line(columns.data() + i * piece.rows, piece.rows,
+                         left.data() + i * depth + begin_row + begin);
+      if (found < 0) gemm::blocks::fill(piece.right, begin, piece.rows, depth, n, right);
     });
   });
 
@@ -167,14 +211,16 @@ void multiply_rounded(const Stretch<float>& stretch, std::int64_t m, std::int64_
                                         n,
                                         depth,
                                         {left.data() + row * depth, depth},
-                                        right.data(),
+                                        right,
                                         c + row * n,
                                         accumulate});
   });
+  if (in_place && found < 0) before->rows() = std::move(rows);
 }
 
 template <class T>
-void add_products(const std::vector<Operand>& left, const std::vector<Operand>& right, const Tensor& out) {
+void add_products(const std::vector<Operand>& left, const std::vector<Operand>& right, const Tensor& out,
+                  RoundedRight* rounded) {
   std::vector<Pair<T>> pairs;
   for (std::size_t i = 0; i < left.size(); ++i)
     if (left[i].rows > 0) pairs.push_back({left[i].matrix<T>(), right[i].matrix<T>(), left[i].rows});
@@ -191,7 +237,7 @@ void add_products(const std::vector<Operand>& left, const std::vector<Operand>& 
   over_stretches(pairs, 1 + most_copied / (m + n) / Stretch<T>::unit_rows, [&](const Stretch<T>& stretch) {
     if constexpr (std::is_same_v<T, float>)
       if (gemm::rounds_operands(m, n))
-        return multiply_rounded(stretch, m, n, c, std::exchange(accumulate, true));
+        return multiply_rounded(stretch, m, n, c, std::exchange(accumulate, true), rounded);
     multiply(stretch, m, n, c, std::exchange(accumulate, true));
   });
 }
@@ -214,7 +260,7 @@ void check(const Tensor& left, const Tensor& right, const std::pair<Tensor, Tens
 
 }  // namespace
 
-Tensor sum_of_products(const std::vector<std::pair<Tensor, Tensor>>& pairs) {
+Tensor sum_of_products(const std::vector<std::pair<Tensor, Tensor>>& pairs, RoundedRight* rounded) {
   if (pairs.empty())
     throw ValueError("sum_of_products: there are no pairs, so the shape of the sum is not known");
   std::vector<Operand> left, right;
@@ -230,9 +276,11 @@ Tensor sum_of_products(const std::vector<std::pair<Tensor, Tensor>>& pairs) {
   const Tensor out = Tensor::empty({l.shape()[1], r.shape()[1]}, l.dtype());
   if (out.count() == 0) return out;
   if (out.dtype() == DType::float32)
-    add_products<float>(left, right, out);
+    add_products<float>(left, right, out, rounded);
   else
-    add_products<double>(left, right, out);
+    add_products<double>(left, right, out, rounded);
+  if (rounded && rounded->rows())
+    for (const Operand& operand : right) rounded->rows()->kept.push_back(operand.tensor);
   return out;
 }
 

@@ -175,6 +175,56 @@ TEST_CASE("bfloat16 sums of products take pairs of any height and number", "[ten
   }
 }
 
+TEST_CASE("bfloat16 sums of products over the same rows round them once", "[tensor][matmul]") {
+  PrecisionRestored restored;
+  rill::set_matmul_precision(Precision::bfloat16);
+  constexpr std::int64_t rows = 297, m = 40, n = 150;
+  const Tensor left = random({rows, m}), other_left = random({rows, 70}), right = random({rows, n});
+  const auto check = [&](const Tensor& a, std::int64_t begin, std::int64_t end,
+                         rill::kernels::RoundedRight& before) {
+    // In pieces of a few rows, from the last to the first, as a reverse sweep meets them.
+    std::vector<std::pair<Tensor, Tensor>> pairs;
+    for (std::int64_t r = begin; r < end; r += 33) {
+      const std::int64_t height = std::min<std::int64_t>(33, end - r);
+      pairs.insert(pairs.begin(),
+                   {rill::kernels::copy(window(a, 0, r, height)), window(right, 0, r, height)});
+    }
+    const Tensor expected = matmul(transpose(rounded(window(a, 0, begin, end - begin)), 0, 1),
+                                   rounded(window(right, 0, begin, end - begin)));
+    CHECK(largest_difference(rill::kernels::sum_of_products(pairs, &before), expected) < 1e-7 * rows);
+  };
+  const auto has_rows = [](rill::kernels::RoundedRight& before) { return before.rows() != nullptr; };
+
+  for (const auto& [begin, end] : std::vector<std::pair<std::int64_t, std::int64_t>>{
+           {0, rows}, {32, rows}, {33, rows}, {0, rows - 1}, {5, rows - 10}}) {
+    INFO(begin << " to " << end);
+    rill::kernels::RoundedRight before;
+    check(left, 0, rows, before);
+    CHECK(has_rows(before));
+    check(other_left, begin, end, before);
+    CHECK_FALSE(has_rows(before));  // used
+    check(left, 0, rows, before);
+  }
+  rill::kernels::RoundedRight before;
+  check(left, 0, 100, before);
+  check(other_left, 0, rows, before);  // more rows
+  check(left, 0, 100, before);         // far fewer
+  check(left, 150, rows, before);
+}
+
+TEST_CASE("a row that only the first of two bfloat16 sums has may be infinite", "[tensor][matmul]") {
+  PrecisionRestored restored;
+  rill::set_matmul_precision(Precision::bfloat16);
+  const Tensor left = random({300, 64}), whole = random({300, 128});
+  rill::kernels::fill(window(whole, 0, 0, 5), std::numeric_limits<double>::infinity());
+  const Tensor rest = window(whole, 0, 5, 295), rest_left = window(left, 0, 5, 295);
+  rill::kernels::RoundedRight before;
+  rill::kernels::sum_of_products({{left, whole}}, &before);
+  const Tensor sum = rill::kernels::sum_of_products({{rest_left, rest}}, &before);
+  for (float v : sum.to_vector<float>()) REQUIRE(std::isfinite(v));
+  CHECK(largest_difference(sum, matmul(transpose(rounded(rest_left), 0, 1), rounded(rest))) < 3e-5);
+}
+
 TEST_CASE("bfloat16 precision leaves small products and float64 alone", "[tensor][matmul]") {
   PrecisionRestored restored;
   const Tensor a = random({40, 63}), b = random({63, 65});
