@@ -20,14 +20,44 @@ class Programs:
         twin = os.path.join(folder, "libtorch_twin")
         best = os.path.join(os.path.dirname(os.path.abspath(__file__)), "libtorch_best.sh")
         self.twin = [best, twin] if os.path.exists(twin) else None
+        if self.twin:
+            self.choose_setting()
+
+    def choose_setting(self):
+        """Which kernels and which way of waiting are best for libtorch differs from processor to processor."""
+        times = {}
+        for _ in range(2):
+            for kernels in ["SkylakeX", "Haswell", "Zen"]:
+                for wait in ["", "active"]:
+                    os.environ["RILL_LIBTORCH_KERNELS"], os.environ["RILL_LIBTORCH_WAIT"] = kernels, wait
+                    try:
+                        time = self.libtorch(cell="composed", steps=15)
+                    except subprocess.CalledProcessError:
+                        continue  # kernels that this processor cannot run
+                    times[kernels, wait] = min(time, times.get((kernels, wait), time))
+        kernels, wait = min(times, key=times.get)
+        os.environ["RILL_LIBTORCH_KERNELS"], os.environ["RILL_LIBTORCH_WAIT"] = kernels, wait
+        tried = ", ".join(f"{k} {w or 'default'} {t:.1f}" for (k, w), t in times.items())
+        print(f"libtorch runs with OpenBLAS-OpenMP, {kernels} kernels, OMP_WAIT_POLICY {wait or 'default'}: the best of "
+              f"(ms a step) {tried}.", flush=True)
 
     def rill(self, pattern, seconds=0.5):
         """The benchmarks whose names match, as {name: {"median": microseconds, ...}}."""
+        return {name: runs[0] for name, runs in self.repeated(pattern, seconds, 1).items()}
+
+    def repeated(self, pattern, seconds, repetitions):
+        """The same of several repetitions, {name: [figures, ...]}, in random order, so that a machine that is slower for
+        a while is so for all of them."""
         out = subprocess.run(
             [self.rill_bench, f"--benchmark_filter={pattern}", "--benchmark_format=json",
-             f"--benchmark_min_time={seconds}"],
+             f"--benchmark_min_time={seconds}", f"--benchmark_repetitions={repetitions}",
+             f"--benchmark_enable_random_interleaving={'true' if repetitions > 1 else 'false'}"],
             check=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL).stdout
-        return {b["name"]: b for b in json.loads(out)["benchmarks"]}
+        runs = {}
+        for b in json.loads(out)["benchmarks"]:
+            if b["run_type"] == "iteration":
+                runs.setdefault(b["run_name"], []).append(b)
+        return runs
 
     def libtorch(self, **flags):
         """The median of a task of libtorch, in the unit of the twin; None where it was not built."""
@@ -56,39 +86,46 @@ def ratio(a, b):
     return "-" if a is None or b is None else f"{a / b:.2f}"
 
 
-def matmul_floor(floor):
-    """Milliseconds of the reference step's products at the best rate of each."""
+def matmul_floor(times, choose):
+    """Milliseconds of the reference step's products at the best rate of each, of {benchmark: [microseconds, ...]}."""
     best = {}
-    for name, figures in floor.items():
-        if "x" not in name.split("/")[1]:
-            continue
-        count, shape = name.split("/")[1].split("x", 1)
-        best[shape] = min(best.get(shape, float("inf")), int(count) * figures["median"] / 1e3)
+    for name, values in times.items():
+        count, x, shape = name.split("/")[1].partition("x")
+        if x:
+            best[shape] = min(best.get(shape, float("inf")), int(count) * choose(values) / 1e3)
     return sum(best.values())
 
 
 def step(programs, rounds, results):
-    floors, peaks, times = [], [], {}
+    floors, peaks, times = {}, [], {}
     for _ in range(rounds):
-        floor = programs.rill("^floor/", 0.3)
-        floors.append(matmul_floor(floor))
-        peaks.append(floor["floor/fma"]["gflops"])
-        for name, figures in programs.rill("^step/", 1).items():
-            times.setdefault(name, []).append(figures["median"] / 1e3)
-        for cell in ["composed", "lstm"]:
-            if programs.twin:
-                times.setdefault(f"libtorch/{cell}", []).append(programs.libtorch(cell=cell, steps=40))
-    floor = statistics.median(floors)
-    of = {name: statistics.median(values) for name, values in times.items()}
-    torch = min((of[name] for name in of if name.startswith("libtorch")), default=None)
-    results["step"] = {"floor_ms": floor, "fma_gflops": statistics.median(peaks), "ms": of}
-    print(f"\nFMA peak {statistics.median(peaks):.0f} GFLOP/s; the products of the reference step at the best rate "
-          f"of each take {floor:.2f} ms.")
-    head("A training step, batch 32, 28 x 28, two layers of 256", "", "ms", "/ floor", "libtorch's best / it",
-         "/ reference", "/ plain LSTM")
-    for name, time in of.items():
-        row(name, shown(time, 2), ratio(time, floor), ratio(torch, time), ratio(time, of["step/reference"]),
-            ratio(time, of["step/lstm"]))
+        for name, runs in programs.repeated("^(floor|step)/", 0.2, 5).items():
+            medians = [run["median"] for run in runs]
+            if name.startswith("step/"):
+                times.setdefault(name, []).extend(median / 1e3 for median in medians)
+            elif name == "floor/fma":
+                peaks.extend(run["gflops"] for run in runs)
+            else:
+                floors.setdefault(name, []).extend(medians)
+        for cell in ["composed", "lstm"] if programs.twin else []:
+            for _ in range(2):
+                times.setdefault(f"libtorch/{cell}", []).append(programs.libtorch(cell=cell, steps=20))
+    peak = statistics.median(peaks)
+    results["step"] = {"fma_gflops": peak}
+    print(f"\nFMA peak {peak:.0f} GFLOP/s.")
+    # Neighbours of a shared machine slow down what goes through memory, and what two cores tell each other, more than
+    # products in a cache. So beside the medians stands each benchmark's quietest repetition.
+    for title, choose in [("Medians", statistics.median), ("Quietest repetitions", min)]:
+        floor = matmul_floor(floors, choose)
+        of = {name: choose(values) for name, values in times.items()}
+        torch = min((of[name] for name in of if name.startswith("libtorch")), default=None)
+        results["step"][title] = {"floor_ms": floor, "ms": of}
+        print(f"\n{title}: the products of the reference step at the best rate of each take {floor:.2f} ms.")
+        head("A training step, batch 32, 28 x 28, two layers of 256", "", "ms", "/ floor", "libtorch's best / it",
+             "/ reference", "/ plain LSTM")
+        for name, time in sorted(of.items()):
+            row(name, shown(time, 2), ratio(time, floor), ratio(torch, time), ratio(time, of["step/reference"]),
+                ratio(time, of["step/lstm"]))
 
 
 def small(programs, rounds, results):

@@ -14,6 +14,8 @@
 #   OpenBLAS-pthread, Haswell, passive             46  55   (not passive: not measured alike)
 #   BLIS 0.9-OpenMP, BLIS_ARCH_TYPE=haswell        56  45   (zen3 56  46, skx 55  49)
 #   BLIS 0.9-OpenMP, as it detects the CPU        143 153   (a CPU it does not know)
+# On 2 cores of Zen 4 (medians of the composed cell, two rounds): Haswell kernels, active 44 to 48, Zen kernels, active
+# 46 to 47, SkylakeX 50 to 53 (active 51), passive 53 to 64 with any.
 set -eu
 if [ $# -lt 1 ] || [ ! -x "$1" ]; then
   echo "usage: $0 path/to/libtorch_twin [flags; --help lists them]" >&2
@@ -40,11 +42,17 @@ if ! blas=$(openblas); then
 fi
 
 # What the environment asks of OpenBLAS and OpenMP is set aside: OPENBLAS_CORETYPE=Haswell, which some machines preset,
-# costs a fifth of the step. The AVX-512 kernels of SkylakeX are as fast as those OpenBLAS would choose by itself, or faster.
+# costs a fifth of the step on Zen 5. RILL_LIBTORCH_KERNELS and RILL_LIBTORCH_WAIT, which bench/compare.py sets to the
+# best that it finds on the machine at hand, say what to use instead.
 unset OPENBLAS_CORETYPE OPENBLAS_L2_SIZE OPENBLAS_NUM_THREADS OMP_NUM_THREADS OMP_WAIT_POLICY OMP_PROC_BIND \
   ATEN_CPU_CAPABILITY
-if grep -q -m1 avx512bw /proc/cpuinfo; then
+if [ -n "${RILL_LIBTORCH_KERNELS-}" ]; then
+  export OPENBLAS_CORETYPE="$RILL_LIBTORCH_KERNELS"
+elif grep -q -m1 avx512bw /proc/cpuinfo; then
   export OPENBLAS_CORETYPE=SkylakeX
+fi
+if [ -n "${RILL_LIBTORCH_WAIT-}" ]; then
+  export OMP_WAIT_POLICY="$RILL_LIBTORCH_WAIT"
 fi
 export LD_LIBRARY_PATH="$blas${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}"
 echo "libtorch with OpenBLAS-OpenMP from $blas, OPENBLAS_CORETYPE=${OPENBLAS_CORETYPE:-automatic}" >&2
