@@ -24,12 +24,12 @@ Panels::Panels(std::int64_t all, std::int64_t granule) : columns(all) {
 
 template <class T>
 void copy_rows(const Matrix<T>& from, std::int64_t rows, std::int64_t columns, T* to, std::int64_t stride) {
+  constexpr std::int64_t tile = 64 / sizeof(T);  // a line of the cache
   if (!from.transposed) {
     for (std::int64_t i = 0; i < rows; ++i)
       std::copy_n(from.data + i * from.stride, columns, to + i * stride);
     return;
   }
-  constexpr std::int64_t tile = 64 / sizeof(T);
   // Along the lines of the source, so that they are read one page after the other.
   for (std::int64_t c = 0; c < columns; c += tile)
     for (std::int64_t r = 0; r < rows; r += tile) {
@@ -38,6 +38,11 @@ void copy_rows(const Matrix<T>& from, std::int64_t rows, std::int64_t columns, T
       const std::int64_t height = std::min(tile, rows - r), width = std::min(tile, columns - c);
       if constexpr (std::is_same_v<T, float>)
         if (height == tile && width == tile) {
+          // What is read and written next lies too far apart for the processor to foresee.
+          for (std::int64_t i = 0; i < tile; ++i) {
+            __builtin_prefetch(part + i * from.stride + 2 * tile);
+            __builtin_prefetch(target + (2 * tile + i) * stride, 1);
+          }
           transpose_tile(part, from.stride, target, stride);
           continue;
         }
