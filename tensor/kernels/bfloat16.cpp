@@ -68,7 +68,7 @@ Matrix<Bfloat16> round_matrix(const Matrix<float>& from, std::int64_t rows, std:
 namespace blocks {
 namespace {
 
-constexpr std::int64_t tall = 16;
+constexpr std::int64_t tall = 16, line = 64 / sizeof(float);
 
 /// Where a column of words begins, and the rows that go there; one of them may be missing.
 void fill_pair(const float* upper, const float* lower, std::int64_t width, std::uint32_t* to) {
@@ -107,6 +107,13 @@ void fill(const Matrix<float>& from, std::int64_t first, std::int64_t height, st
         stride = columns;
       }
       std::uint32_t* const words = to + c / columns * strip;
+      // What comes two pairs of rows later lies too far apart for the processor to foresee.
+      if (!from.transposed)
+        for (std::int64_t j = 0; j < wide; j += line) {
+          __builtin_prefetch(begin + 4 * stride + j);
+          __builtin_prefetch(begin + 5 * stride + j);
+          __builtin_prefetch(words + (r / 2 + 2) * columns + j, 1);
+        }
       for (std::int64_t pair = r / 2; pair <= (stop - 1) / 2; ++pair)
         fill_pair(2 * pair >= r ? begin + (2 * pair - r) * stride : nullptr,
                   2 * pair + 1 < stop ? begin + (2 * pair + 1 - r) * stride : nullptr, wide,
