@@ -30,6 +30,11 @@ struct Product {
   Tensor left, right;
 };
 
+/// The cotangent left x right of an input, which the sweep forms on top of what it holds of it already.
+struct Factors {
+  Tensor left, right;
+};
+
 /// In place of a rule: the output is the elements start, start + step, ... of one axis of the input. The
 /// sweep writes the cotangent into its place in the input's, without padding.
 struct Window {
@@ -78,6 +83,7 @@ namespace detail {
 struct RuleBase {
   Tensor (*gradient)(RuleBase&, const Tensor& g, const Tensor& y) = nullptr;
   Product (*product)(RuleBase&, const Tensor& g) = nullptr;
+  Factors (*factors)(RuleBase&, const Tensor& g) = nullptr;
   const Window* window = nullptr;
   bool identity = false;
   void (*joint)(RuleBase&, Backward&) = nullptr;
@@ -103,6 +109,8 @@ struct RuleOf final : RuleBase {
       joint = [](RuleBase& r, Backward& b) { static_cast<RuleOf&>(r).f(b); };
     else if constexpr (std::same_as<std::invoke_result_t<F&, const Tensor&>, Product>)
       product = [](RuleBase& r, const Tensor& g) { return static_cast<RuleOf&>(r).f(g); };
+    else if constexpr (std::same_as<std::invoke_result_t<F&, const Tensor&>, Factors>)
+      factors = [](RuleBase& r, const Tensor& g) { return static_cast<RuleOf&>(r).f(g); };
     else
       gradient = [](RuleBase& r, const Tensor& g, const Tensor&) -> Tensor {
         return static_cast<RuleOf&>(r).f(g);

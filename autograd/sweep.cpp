@@ -349,9 +349,21 @@ class Sweep final : public Backward {
         accumulate(edge.value, g, op.name);
       else if (rule.product)
         gather(edge.value, rule.product(rule, g), op.name);
+      else if (rule.factors)
+        multiply(edge.value, rule.factors(rule, g), op.name);
       else
         accumulate(edge.value, rule.gradient(rule, g, op.output), op.name);
     }
+  }
+
+  void multiply(std::uint32_t place, const Factors& factors, const char* op) {
+    Cotangent& c = at(place);
+    const bool adds = c.value.defined() && !(c.pending && c.pending->coverage) && !recorded_ && !checking &&
+                      factors.left.rank() == 2 && factors.right.rank() == 2;
+    if (adds)
+      c.value = kernels::matmul_add(factors.left, factors.right, c.value);
+    else
+      accumulate(place, matmul(factors.left, factors.right), op);
   }
 
   void gather(std::uint32_t place, Product product, const char* op) {

@@ -27,6 +27,11 @@ auto weight_rule(const Tensor& a) {
   return [a](const Tensor& g) { return Product{rows(a), rows(g)}; };
 }
 
+/// The rule of what was multiplied by a weight matrix `b`.
+auto input_rule(const Tensor& b) {
+  return [b](const Tensor& g) { return Factors{g, transpose(b)}; };
+}
+
 /// A check that values are finite shows what went into an operation, so all of that has to stay.
 bool may_write_over(const Tensor& c, const Shape& shape, DType dtype) {
   return !detail::checking && c.shape() == shape && c.dtype() == dtype && c.is_contiguous() &&
@@ -49,8 +54,7 @@ Tensor matmul(const Tensor& a, const Tensor& b) {
                                  to_string(a.shape()), to_string(b.shape())));
   if (b.rank() == 1) return matrix_vector(a, b);
   if (b.rank() == 2)
-    return record("matmul", kernels::matmul(a, b),
-                  wrt(a, [b](const Tensor& g) { return matmul(g, transpose(b)); }), wrt(b, weight_rule(a)));
+    return record("matmul", kernels::matmul(a, b), wrt(a, input_rule(b)), wrt(b, weight_rule(a)));
   if (a.rank() == 1) return squeeze(matmul(unsqueeze(a, 0), b), -2);
   return record("matmul", kernels::matmul(a, b),
                 wrt(a, [b](const Tensor& g) { return matmul(g, transpose(b)); }),
@@ -79,8 +83,7 @@ Tensor matmul_add(const Tensor& a, const Tensor& b, Tensor c) {
     value =
         kernels::reshape(kernels::matmul_add(kernels::reshape(a, rows_shape(a.shape())), b, addend), shape);
   }
-  return record("matmul_add", std::move(value),
-                wrt(a, [b](const Tensor& g) { return matmul(g, transpose(b)); }), wrt(b, weight_rule(a)),
+  return record("matmul_add", std::move(value), wrt(a, input_rule(b)), wrt(b, weight_rule(a)),
                 wrt(c, Identity{}));
 }
 

@@ -341,3 +341,31 @@ TEST_CASE("a chain of slices of sums of any length is differentiated without rec
   for (int i = 0; i < 50000; ++i) y = slice(y, 0, {0, 2}) + x;
   REQUIRE(tape.gradient(sum(y), x).to_vector<double>() == std::vector<double>{50001, 50001});
 }
+
+TEST_CASE("a product's gradient on top of what is there: of another use, of a slice, of a product before",
+          "[autograd][sweep]") {
+  const Tensor w = some({3, 4}, 2), v = some({3, 3}, 3);
+  check([&](const Tensor& x) { return matmul(x, w) * sum(square(x)); }, {2, 3});
+  check([&](const Tensor& x) { return sum(square(matmul(x, w))) + sum(square(matmul(x, v))); }, {2, 3});
+  check(
+      [&](const Tensor& x) {
+        return sum(square(matmul(x, w))) * sum(square(slice(x, 0, {1, 2})));
+      },
+      {2, 3});
+  check(
+      [&](const Tensor& x) {
+        return sum(square(matmul(x, v) + x)) * sum(square(slice(x, 0, {0, 1})));
+      },
+      {2, 3});
+  check([&](const Tensor& x) { return square(matmul(x, v)) + x; }, {2, 2, 3});
+  check([&](const Tensor& x) { return square(matmul(x, v)) + x; }, {3});
+
+  // What holds the cotangent that is added to keeps its value.
+  Tape tape;
+  const Tensor x = tape.watch(some({2, 3})), g = some({2, 3}, 4);
+  const Tensor before = g + 0;
+  const Target targets[] = {{x * 1, g}, {matmul(x, v), g}};
+  const Tensor gradient = tape.gradient(targets, {x})[0];
+  CHECK(max(abs(gradient - (before + matmul(before, transpose(v))))).item() < 1e-15);
+  CHECK(g.to_vector<double>() == before.to_vector<double>());
+}
