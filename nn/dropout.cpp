@@ -26,8 +26,7 @@ bool is_training() { return rill::detail::training_mode.value_or(is_recording())
 
 Tensor dropout_mask(const Shape& shape, double rate, DType dtype) {
   check(rate);
-  const PauseRecording pause;
-  return bernoulli(shape, 1 - rate, dtype) * (1 / (1 - rate));
+  return bernoulli(shape, 1 - rate, dtype, 1 / (1 - rate));
 }
 
 Tensor dropout(const Tensor& x, double rate) {

@@ -66,12 +66,14 @@ struct Normal {
 
 template <class T>
 struct Bernoulli {
-  std::uint64_t threshold;  // of 2^32
+  std::uint32_t most;  // of 2^32 - 1
+  T success;
   void operator()(const Words& words, T* out) const {
     constexpr std::size_t used = elements_in_group<T> / blocks_in_group;
+    const auto [last, value] = *this;  // which nothing that is written can change
     for (std::size_t j = 0; j < used; ++j)
       for (std::size_t i = 0; i < blocks_in_group; ++i)
-        out[j * blocks_in_group + i] = words[j][i] < threshold ? T(1) : T(0);
+        out[j * blocks_in_group + i] = words[j][i] <= last ? value : T(0);
   }
 };
 
@@ -129,13 +131,16 @@ Tensor Generator::normal(const Shape& shape, double mean, double deviation, DTyp
   });
 }
 
-Tensor Generator::bernoulli(const Shape& shape, double probability, DType dtype) {
+Tensor Generator::bernoulli(const Shape& shape, double probability, DType dtype, double success) {
   if (!(probability >= 0 && probability <= 1))
     throw ValueError(fmt::format("bernoulli: a probability of {}; expected one in [0, 1]", probability));
   return by_dtype(dtype, "bernoulli", [&](auto type) {
     using T = decltype(type);
+    const auto numbers = static_cast<std::uint64_t>(std::llround(probability * 0x1p32));
     return draw<T>(state_, shape,
-                   Bernoulli<T>{static_cast<std::uint64_t>(std::llround(probability * 0x1p32))});
+                   numbers == 0
+                       ? Bernoulli<T>{0, T(0)}
+                       : Bernoulli<T>{static_cast<std::uint32_t>(numbers - 1), static_cast<T>(success)});
   });
 }
 
@@ -173,8 +178,8 @@ Tensor uniform(const Shape& shape, double low, double high, DType dtype) {
 Tensor normal(const Shape& shape, double mean, double deviation, DType dtype) {
   return default_generator().normal(shape, mean, deviation, dtype);
 }
-Tensor bernoulli(const Shape& shape, double probability, DType dtype) {
-  return default_generator().bernoulli(shape, probability, dtype);
+Tensor bernoulli(const Shape& shape, double probability, DType dtype, double success) {
+  return default_generator().bernoulli(shape, probability, dtype, success);
 }
 
 }  // namespace rill

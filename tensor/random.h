@@ -24,8 +24,8 @@ class Generator {
   /// In [low, high).
   Tensor uniform(const Shape& shape, double low = 0, double high = 1, DType dtype = DType::float32);
   Tensor normal(const Shape& shape, double mean = 0, double deviation = 1, DType dtype = DType::float32);
-  /// 1 with that probability, else 0. Throws ValueError unless it lies in [0, 1].
-  Tensor bernoulli(const Shape& shape, double probability, DType dtype = DType::float32);
+  /// `success` with that probability, else 0. Throws ValueError unless it lies in [0, 1].
+  Tensor bernoulli(const Shape& shape, double probability, DType dtype = DType::float32, double success = 1);
   /// 0 .. n-1 in random order, int64 (Fisher and Yates).
   Tensor permutation(std::int64_t n);
   /// A whole number in [0, n), without bias.
@@ -45,6 +45,6 @@ void seed(std::uint64_t seed);
 // Drawn from default_generator().
 Tensor uniform(const Shape& shape, double low = 0, double high = 1, DType dtype = DType::float32);
 Tensor normal(const Shape& shape, double mean = 0, double deviation = 1, DType dtype = DType::float32);
-Tensor bernoulli(const Shape& shape, double probability, DType dtype = DType::float32);
+Tensor bernoulli(const Shape& shape, double probability, DType dtype = DType::float32, double success = 1);
 
 }  // namespace rill

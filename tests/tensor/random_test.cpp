@@ -35,6 +35,7 @@ TEST_CASE("random numbers have the moments of their distribution", "[tensor][ran
     CHECK(mean(g.bernoulli({100000}, 0.3, dtype)).item() == Approx(0.3).margin(0.01));
     CHECK(sum(g.bernoulli({1000}, 0, dtype)).item() == 0);
     CHECK(sum(g.bernoulli({1000}, 1, dtype)).item() == 1000);
+    CHECK(sum(g.bernoulli({1000}, 1, dtype, 1.25)).item() == 1250);
   }
 }
 
