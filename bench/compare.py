@@ -46,8 +46,7 @@ class Programs:
         return {name: runs[0] for name, runs in self.repeated(pattern, seconds, 1).items()}
 
     def repeated(self, pattern, seconds, repetitions):
-        """The same of several repetitions, {name: [figures, ...]}, in random order, so that a machine that is slower for
-        a while is so for all of them."""
+        """The same of several repetitions, {name: [figures, ...]}, in random order."""
         out = subprocess.run(
             [self.rill_bench, f"--benchmark_filter={pattern}", "--benchmark_format=json",
              f"--benchmark_min_time={seconds}", f"--benchmark_repetitions={repetitions}",
@@ -86,46 +85,67 @@ def ratio(a, b):
     return "-" if a is None or b is None else f"{a / b:.2f}"
 
 
-def matmul_floor(times, choose):
-    """Milliseconds of the reference step's products at the best rate of each, of {benchmark: [microseconds, ...]}."""
+def matmul_floor(times):
+    """Milliseconds of the reference step's products at the best rate of each, of {benchmark: microseconds}."""
     best = {}
-    for name, values in times.items():
+    for name, time in times.items():
         count, x, shape = name.split("/")[1].partition("x")
         if x:
-            best[shape] = min(best.get(shape, float("inf")), int(count) * choose(values) / 1e3)
+            best[shape] = min(best.get(shape, float("inf")), int(count) * time / 1e3)
     return sum(best.values())
 
 
+def step_round(programs):
+    """Milliseconds of everything once, and the peak."""
+    medians, peaks = {}, []
+    for name, runs in programs.repeated("^(floor|step)/", 0.15, 2).items():
+        medians[name] = statistics.median(run["median"] for run in runs)
+        if name == "floor/fma":
+            peaks = [run["gflops"] for run in runs]
+    times = {name: time / 1e3 for name, time in medians.items() if name.startswith("step/")}
+    times["floor"] = matmul_floor({name: time for name, time in medians.items() if name.startswith("floor/")})
+    if programs.twin:
+        for cell in ["composed", "lstm"]:
+            times[f"libtorch/{cell}"] = programs.libtorch(cell=cell, steps=10)
+        times["libtorch"] = min(times["libtorch/composed"], times["libtorch/lstm"])
+    return times, peaks
+
+
 def step(programs, rounds, results):
-    floors, peaks, times = {}, [], {}
-    for _ in range(rounds):
-        for name, runs in programs.repeated("^(floor|step)/", 0.2, 5).items():
-            medians = [run["median"] for run in runs]
-            if name.startswith("step/"):
-                times.setdefault(name, []).extend(median / 1e3 for median in medians)
-            elif name == "floor/fma":
-                peaks.extend(run["gflops"] for run in runs)
-            else:
-                floors.setdefault(name, []).extend(medians)
-        for cell in ["composed", "lstm"] if programs.twin else []:
-            for _ in range(2):
-                times.setdefault(f"libtorch/{cell}", []).append(programs.libtorch(cell=cell, steps=20))
+    # Neighbours of a shared machine slow it down for seconds at a time, and what goes through memory more than products
+    # in a cache. So rounds are short, and what is compared is compared within each.
+    taken, peaks = [], []
+    for _ in range(3 * rounds):
+        times, peak = step_round(programs)
+        taken.append(times)
+        peaks.extend(peak)
     peak = statistics.median(peaks)
-    results["step"] = {"fma_gflops": peak}
+    names = sorted(name for name in taken[0] if "/" in name)
+
+    def median(name):
+        return statistics.median(times[name] for times in taken)
+
+    def median_ratio(a, b):
+        if a not in taken[0] or b not in taken[0]:
+            return "-"
+        return f"{statistics.median(times[a] / times[b] for times in taken):.2f}"
+
+    def least(name):
+        return min((times[name] for times in taken if name in times), default=None)
+
+    def least_ratio(a, b):
+        return ratio(least(a), least(b))
+
+    results["step"] = {"fma_gflops": peak, "rounds": taken}
     print(f"\nFMA peak {peak:.0f} GFLOP/s.")
-    # Neighbours of a shared machine slow down what goes through memory, and what two cores tell each other, more than
-    # products in a cache. So beside the medians stands each benchmark's quietest repetition.
-    for title, choose in [("Medians", statistics.median), ("Quietest repetitions", min)]:
-        floor = matmul_floor(floors, choose)
-        of = {name: choose(values) for name, values in times.items()}
-        torch = min((of[name] for name in of if name.startswith("libtorch")), default=None)
-        results["step"][title] = {"floor_ms": floor, "ms": of}
-        print(f"\n{title}: the products of the reference step at the best rate of each take {floor:.2f} ms.")
+    for title, time, quotient in [("Medians of rounds, and of the ratios within each round", median, median_ratio),
+                                  ("Quietest rounds of each", least, least_ratio)]:
+        print(f"\n{title}: the products of the reference step at the best rate of each take {time('floor'):.2f} ms.")
         head("A training step, batch 32, 28 x 28, two layers of 256", "", "ms", "/ floor", "libtorch's best / it",
              "/ reference", "/ plain LSTM")
-        for name, time in sorted(of.items()):
-            row(name, shown(time, 2), ratio(time, floor), ratio(torch, time), ratio(time, of["step/reference"]),
-                ratio(time, of["step/lstm"]))
+        for name in names:
+            row(name, shown(time(name), 2), quotient(name, "floor"), quotient("libtorch", name),
+                quotient(name, "step/reference"), quotient(name, "step/lstm"))
 
 
 def small(programs, rounds, results):
