@@ -72,11 +72,10 @@ BENCHMARK(adam)->Name("adam")->Unit(benchmark::kMicrosecond);
 
 // The reads and writes of an update with Adam, and next to no arithmetic.
 void adam_traffic(State& state) {
-  std::vector<float> weights(parameters, 1), first(parameters, 1), second(parameters, 1),
-      gradient(parameters, 1e-3F);
+  std::vector<float> all(4 * parameters, 1e-3F);  // one after the other, so that no two begin alike in a page
   measure(state, [&] {
-    float* __restrict w = weights.data(), * __restrict m = first.data(), * __restrict v = second.data();
-    const float* __restrict g = gradient.data();
+    float* __restrict w = all.data(), * __restrict m = w + parameters, * __restrict v = m + parameters;
+    const float* __restrict g = v + parameters;
     rill::detail::parallel_for(parameters, 16384, [=](std::int64_t begin, std::int64_t end) {
       for (std::int64_t i = begin; i < end; ++i) {
         m[i] += g[i];

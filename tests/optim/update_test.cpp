@@ -1,13 +1,16 @@
 // What the optimisers have in common: which parameters change, groups, learning rates and errors.
+#include <cmath>
 #include <functional>
 #include <limits>
 #include <thread>
 
+#include "rill/autograd/ops/cast.h"
 #include "rill/optim/adagrad.h"
 #include "rill/optim/adam.h"
 #include "rill/optim/optimizer.h"
 #include "rill/optim/rmsprop.h"
 #include "rill/optim/sgd.h"
+#include "rill/tensor/create.h"
 #include "rill/tensor/error.h"
 #include "rill/tensor/threads.h"
 #include "tests/catch.h"
@@ -327,4 +330,40 @@ TEST_CASE("one optimiser on a model of other shapes is an error", "[optim][error
   adam.update(narrow, make_gradients(narrow, 1));
   CHECK_THROWS_WITH(adam.update(wide, make_gradients(wide, 1)),
                     "adam: the first_moment of \"hidden.kernel\" has shape [2, 3], the parameter [2, 5]");
+}
+
+TEST_CASE("a step in float32 is that in float64 to the last places, for gradients of any size",
+          "[optim][update]") {
+  for (const auto& [name, optimizer] : every_optimizer()) {
+    INFO(name);
+    // Not a whole number of packets, and from weights of 0, so that the step is all that is left.
+    const std::vector<double> gradients{0,    1e-30, -1e-19, 1e-15, -1e-10, 1e-7, 3e-5,  -1e-3, 0.1, 1,
+                                        -3.7, 25,    1e3,    -1e5,  1e8,    1e12, -1e15, 1e18,  2};
+    std::vector<std::vector<double>> steps;
+    for (const DType dtype : {DType::float64, DType::float32}) {
+      Parameter weight(zeros({static_cast<std::int64_t>(gradients.size())}, dtype));
+      Gradients g;
+      g.set(weight.id(), cast(Tensor::from(gradients), dtype));
+      optim::Optimizer fresh = optimizer;
+      fresh.update({{"weight", &weight}}, g);
+      steps.push_back(cast(weight.value(), DType::float64).to_vector<double>());
+    }
+    for (std::size_t i = 0; i < gradients.size(); ++i) {
+      INFO(gradients[i]);
+      CHECK(steps[1][i] == Approx(steps[0][i]).epsilon(1e-6).margin(1e-20));
+    }
+  }
+}
+
+TEST_CASE("a square that overflows makes no step, and NaN one to NaN", "[optim][update]") {
+  Parameter weight(Tensor::from(std::vector<float>{1, 2, 3}));
+  Gradients gradients;
+  gradients.set(weight.id(),
+                Tensor::from(std::vector<float>{1e25F, std::numeric_limits<float>::quiet_NaN(), 0}));
+  optim::Adam adam;
+  adam.update({{"weight", &weight}}, gradients);
+  const auto values = weight.value().to_vector<float>();
+  CHECK(values[0] == 1);
+  CHECK(std::isnan(values[1]));
+  CHECK(values[2] == 3);
 }
