@@ -22,8 +22,8 @@ constexpr std::int64_t part_size = 16 * 1024;
 // are.
 
 /// a / b to about the last place, for b of at least 0. The square root that led to b keeps a processor's
-/// divider busy already; AVX-512 estimates 1 / b to 2^-14, and a step of Newton's squares the error. Both fail
-/// at infinity and at subnormal numbers, so b is kept among the others.
+/// divider busy already; AVX-512 estimates 1 / b to 2^-14, and a step of Newton's squares the error. Both
+/// fail at infinity and at subnormal numbers, so b is kept among the others.
 template <class T>
 Packet<T> divide(Packet<T> a, Packet<T> b) {
 #if XSIMD_WITH_AVX512F && defined(__OPTIMIZE__)
@@ -56,26 +56,26 @@ struct Sgd {
   bool nesterov;
 };
 
-template <class T, bool Largest>
+template <class T, bool Largest, bool Decays>
 struct Adam {
   static constexpr std::array<bool, 3> used{true, true, Largest};
   explicit Adam(const AdamFactors& f)
       : rate(f.rate),
         keep(f.keep),
-        beta1(f.beta1),
         rest1(1 - f.beta1),
         beta2(f.beta2),
         rest2(1 - f.beta2),
         root_scale(f.root_scale),
         epsilon(f.epsilon) {}
   void operator()(Packet<T>& w, Packet<T> g, Packet<T>& first, Packet<T>& second, Packet<T>& largest) const {
-    first = beta1 * first + rest1 * g;
+    first = first + rest1 * (g - first);
     second = beta2 * second + rest2 * square(g);
     Packet<T> divisor = second;
     if constexpr (Largest) divisor = largest = where(largest > second, largest, second);
-    w = keep * w - divide(rate * first, root_scale * sqrt(divisor) + epsilon);
+    if constexpr (Decays) w = keep * w;
+    w = w - divide(rate * first, root_scale * sqrt(divisor) + epsilon);
   }
-  Packet<T> rate, keep, beta1, rest1, beta2, rest2, root_scale, epsilon;
+  Packet<T> rate, keep, rest1, beta2, rest2, root_scale, epsilon;
 };
 
 template <class T, bool Mean, bool Velocity>
@@ -207,7 +207,11 @@ auto choose(const OptimizerStep<SgdFactors>& step) {
 }
 template <class T>
 auto choose(const OptimizerStep<AdamFactors>& step) {
-  return step.slots[2] ? &run<T, Adam<T, true>, AdamFactors> : &run<T, Adam<T, false>, AdamFactors>;
+  if (step.factors.keep == 1)
+    return step.slots[2] ? &run<T, Adam<T, true, false>, AdamFactors>
+                         : &run<T, Adam<T, false, false>, AdamFactors>;
+  return step.slots[2] ? &run<T, Adam<T, true, true>, AdamFactors>
+                       : &run<T, Adam<T, false, true>, AdamFactors>;
 }
 template <class T>
 auto choose(const OptimizerStep<RmsPropFactors>& step) {
