@@ -35,6 +35,8 @@ class Programs:
                     except subprocess.CalledProcessError:
                         continue  # kernels that this processor cannot run
                     times[kernels, wait] = min(time, times.get((kernels, wait), time))
+        if not times:
+            sys.exit(f"bench: libtorch runs in none of its settings; try {self.twin[0]} {self.twin[1]} by hand")
         kernels, wait = min(times, key=times.get)
         os.environ["RILL_LIBTORCH_KERNELS"], os.environ["RILL_LIBTORCH_WAIT"] = kernels, wait
         tried = ", ".join(f"{k} {w or 'default'} {t:.1f}" for (k, w), t in times.items())
