@@ -20,8 +20,6 @@ class Programs:
         twin = os.path.join(folder, "libtorch_twin")
         best = os.path.join(os.path.dirname(os.path.abspath(__file__)), "libtorch_best.sh")
         self.twin = [best, twin] if os.path.exists(twin) else None
-        if self.twin:
-            self.choose_setting()
 
     def choose_setting(self):
         """Which kernels and which way of waiting are best for libtorch differs from processor to processor."""
@@ -205,7 +203,8 @@ def sizes(programs, _, results):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--bench", required=True, help="folder of the programs")
-    parser.add_argument("--rounds", type=int, default=3, help="how often what is compared is run in turn")
+    parser.add_argument("--rounds", type=int, default=3,
+                        help="how often what is compared is run in turn; steps three times as often")
     parser.add_argument("--json", help="file for the figures")
     parser.add_argument("parts", nargs="*", help=f"of {', '.join(PARTS)}; all where none is named")
     options = parser.parse_args()
@@ -216,7 +215,10 @@ def main():
     if not programs.twin:
         print("libtorch was not found when the benchmarks were built: nothing to compare with", file=sys.stderr)
     results = {}
-    for part in options.parts or PARTS:
+    parts = options.parts or PARTS
+    if programs.twin and parts != ["memory"]:
+        programs.choose_setting()
+    for part in parts:
         globals()[part](programs, options.rounds, results)
     if options.json:
         with open(options.json, "w") as file:

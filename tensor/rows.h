@@ -37,17 +37,31 @@ void run(const Shape& shape, std::span<const Tensor> operands, std::size_t first
 /// Copies elements between tensors of one shape and dtype, whatever their layouts.
 void copy_elements(const Tensor& from, const Tensor& to);
 
-/// Elements at, at + 1, ... of operand k; `left` are left of the row. The last ones of a row go through the
-/// same instructions as the others.
+/// The elements from p on, of which only `left` may be there. The last ones go through the same instructions
+/// as the others.
 template <class T>
-[[gnu::always_inline]] inline Packet<T> load(const Row& row, std::size_t k, std::int64_t at, std::int64_t left) {
-  const T* p = static_cast<const T*>(row.data[k]);
-  if (row.step[k] == 0) return Packet<T>(*p);
+[[gnu::always_inline]] inline Packet<T> load(const T* p, std::int64_t left) {
   if (left >= Packet<T>::width) [[likely]]
-    return Packet<T>::load(p + at);
+    return Packet<T>::load(p);
   alignas(64) T padded[Packet<T>::width] = {};
-  for (std::int64_t i = 0; i < left; ++i) padded[i] = p[at + i];
+  for (std::int64_t i = 0; i < left; ++i) padded[i] = p[i];
   return Packet<T>::load(padded);
+}
+template <class T>
+[[gnu::always_inline]] inline void store(T* p, std::int64_t left, Packet<T> value) {
+  if (left >= Packet<T>::width) [[likely]]
+    return value.store(p);
+  alignas(64) T padded[Packet<T>::width];
+  value.store(padded);
+  for (std::int64_t i = 0; i < left; ++i) p[i] = padded[i];
+}
+
+/// Elements at, at + 1, ... of operand k; `left` are left of the row.
+template <class T>
+[[gnu::always_inline]] inline Packet<T> load(const Row& row, std::size_t k, std::int64_t at,
+                                             std::int64_t left) {
+  const T* p = static_cast<const T*>(row.data[k]);
+  return row.step[k] == 0 ? Packet<T>(*p) : load(p + at, left);
 }
 
 /// Asks for what the same place of the next row will be read from.
@@ -57,13 +71,9 @@ template <class T>
 }
 
 template <class T>
-[[gnu::always_inline]] inline void store(const Row& row, std::size_t k, std::int64_t at, std::int64_t left, Packet<T> value) {
-  T* p = static_cast<T*>(row.data[k]);
-  if (left >= Packet<T>::width) [[likely]]
-    return value.store(p + at);
-  alignas(64) T padded[Packet<T>::width];
-  value.store(padded);
-  for (std::int64_t i = 0; i < left; ++i) p[at + i] = padded[i];
+[[gnu::always_inline]] inline void store(const Row& row, std::size_t k, std::int64_t at, std::int64_t left,
+                                         Packet<T> value) {
+  store(static_cast<T*>(row.data[k]) + at, left, value);
 }
 
 }  // namespace rill::simd

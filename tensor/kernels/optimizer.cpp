@@ -7,14 +7,16 @@
 #include <vector>
 
 #include "rill/tensor/kernels/copy.h"
-#include "rill/tensor/packet.h"
+#include "rill/tensor/rows.h"
 #include "rill/tensor/threads.h"
 
 namespace rill::kernels {
 namespace {
 
 using detail::TensorAccess;
+using simd::load;
 using simd::Packet;
+using simd::store;
 
 constexpr std::int64_t part_size = 16 * 1024;
 
@@ -26,8 +28,7 @@ constexpr std::int64_t part_size = 16 * 1024;
 /// fail at infinity and at subnormal numbers, so b is kept among the others.
 template <class T>
 Packet<T> divide(Packet<T> a, Packet<T> b) {
-#if XSIMD_WITH_AVX512F && defined(__OPTIMIZE__)
-  if constexpr (std::is_same_v<T, float>) {
+  if constexpr (std::is_same_v<T, float> && std::is_base_of_v<xsimd::avx512f, simd::Architecture>) {
     using Limits = std::numeric_limits<float>;
     // The number comes second, so that NaN stays.
     const Packet<T> inside =
@@ -35,7 +36,6 @@ Packet<T> divide(Packet<T> a, Packet<T> b) {
     const Packet<T> estimate = xsimd::reciprocal(inside.v);
     return a * (estimate + estimate * (1 - inside * estimate));
   }
-#endif
   return a / b;
 }
 
@@ -153,24 +153,6 @@ struct Prepared {
   void (*run)(const Prepared&, std::int64_t begin, std::int64_t end);
 };
 
-/// An operand's elements from one on; the last ones of a part lie in a block of their own.
-template <class T>
-Packet<T> load(const T* p, std::int64_t left) {
-  if (left >= Packet<T>::width) [[likely]]
-    return Packet<T>::load(p);
-  alignas(64) T padded[Packet<T>::width] = {};
-  std::copy_n(p, left, padded);
-  return Packet<T>::load(padded);
-}
-template <class T>
-void store(Packet<T> value, T* p, std::int64_t left) {
-  if (left >= Packet<T>::width) [[likely]]
-    return value.store(p);
-  alignas(64) T padded[Packet<T>::width];
-  value.store(padded);
-  std::copy_n(padded, left, p);
-}
-
 template <class T, class Rule, class Factors>
 void run(const Prepared<Factors>& step, std::int64_t begin, std::int64_t end) {
   const Rule rule(*step.factors);
@@ -190,10 +172,10 @@ void run(const Prepared<Factors>& step, std::int64_t begin, std::int64_t end) {
     if constexpr (Rule::used[1]) b = load(slot1 + i, left);
     if constexpr (Rule::used[2]) c = load(slot2 + i, left);
     rule(w, load(gradient + i, left), a, b, c);
-    if constexpr (Rule::used[0]) store(a, new_slot0 + i, left);
-    if constexpr (Rule::used[1]) store(b, new_slot1 + i, left);
-    if constexpr (Rule::used[2]) store(c, new_slot2 + i, left);
-    store(w, new_weight + i, left);
+    if constexpr (Rule::used[0]) store(new_slot0 + i, left, a);
+    if constexpr (Rule::used[1]) store(new_slot1 + i, left, b);
+    if constexpr (Rule::used[2]) store(new_slot2 + i, left, c);
+    store(new_weight + i, left, w);
   };
   constexpr std::int64_t width = Packet<T>::width;
   std::int64_t i = begin;

@@ -24,12 +24,12 @@ Panels::Panels(std::int64_t all, std::int64_t granule) : columns(all) {
 
 template <class T>
 void copy_rows(const Matrix<T>& from, std::int64_t rows, std::int64_t columns, T* to, std::int64_t stride) {
-  constexpr std::int64_t tile = 64 / sizeof(T);  // a line of the cache
   if (!from.transposed) {
     for (std::int64_t i = 0; i < rows; ++i)
       std::copy_n(from.data + i * from.stride, columns, to + i * stride);
     return;
   }
+  constexpr std::int64_t tile = 64 / sizeof(T);  // a line of the cache
   // Along the lines of the source, so that they are read one page after the other.
   for (std::int64_t c = 0; c < columns; c += tile)
     for (std::int64_t r = 0; r < rows; r += tile) {
