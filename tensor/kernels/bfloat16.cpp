@@ -18,27 +18,35 @@ namespace {
 constexpr std::int64_t lanes = 16;
 
 __mmask16 first(std::int64_t count) {
-  return static_cast<__mmask16>(count >= lanes ? 0xffffu : (1u << count) - 1);
+  return static_cast<__mmask16>((1u << count) - 1);
 }
 
 inline void round_elements(const float* from, std::int64_t count, Bfloat16* to) {
-  for (std::int64_t j = 0; j < count; j += lanes) {
-    const __mmask16 mask = first(count - j);
-    const auto rounded = std::bit_cast<__m256i>(_mm512_cvtneps_pbh(_mm512_maskz_loadu_ps(mask, from + j)));
-    _mm256_mask_storeu_epi16(to + j, mask, rounded);
+  std::int64_t j = 0;
+  for (; j + lanes <= count; j += lanes) {
+    const auto rounded = std::bit_cast<__m256i>(_mm512_cvtneps_pbh(_mm512_loadu_ps(from + j)));
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(to + j), rounded);
   }
+  if (j == count) return;
+  const __mmask16 mask = first(count - j);
+  const auto rounded = std::bit_cast<__m256i>(_mm512_cvtneps_pbh(_mm512_maskz_loadu_ps(mask, from + j)));
+  _mm256_mask_storeu_epi16(to + j, mask, rounded);
 }
 
 /// Words of two elements, one above the other.
 inline void round_pairs(const float* upper, const float* lower, std::int64_t count, std::uint32_t* to) {
   const __m512i order = _mm512_set_epi16(31, 15, 30, 14, 29, 13, 28, 12, 27, 11, 26, 10, 25, 9, 24, 8, 23, 7,
                                          22, 6, 21, 5, 20, 4, 19, 3, 18, 2, 17, 1, 16, 0);
-  for (std::int64_t j = 0; j < count; j += lanes) {
-    const __mmask16 mask = first(count - j);
-    const auto rounded = std::bit_cast<__m512i>(
-        _mm512_cvtne2ps_pbh(_mm512_maskz_loadu_ps(mask, lower + j), _mm512_maskz_loadu_ps(mask, upper + j)));
-    _mm512_mask_storeu_epi32(to + j, mask, _mm512_permutexvar_epi16(order, rounded));
-  }
+  const auto words = [&](__m512 above, __m512 below) {
+    return _mm512_permutexvar_epi16(order, std::bit_cast<__m512i>(_mm512_cvtne2ps_pbh(below, above)));
+  };
+  std::int64_t j = 0;
+  for (; j + lanes <= count; j += lanes)
+    _mm512_storeu_si512(to + j, words(_mm512_loadu_ps(upper + j), _mm512_loadu_ps(lower + j)));
+  if (j == count) return;
+  const __mmask16 mask = first(count - j);
+  _mm512_mask_storeu_epi32(
+      to + j, mask, words(_mm512_maskz_loadu_ps(mask, upper + j), _mm512_maskz_loadu_ps(mask, lower + j)));
 }
 
 #else
@@ -53,9 +61,9 @@ inline void round_pairs(const float* upper, const float* lower, std::int64_t cou
 
 #endif
 
-}  // namespace
+constexpr std::int64_t tile = 16;  // lines of a tile, and words of each, of two elements
 
-void round_line(const float* from, std::int64_t count, Bfloat16* to) { round_elements(from, count, to); }
+}  // namespace
 
 Matrix<Bfloat16> round_matrix(const Matrix<float>& from, std::int64_t rows, std::int64_t columns,
                               Bfloat16* to) {
@@ -65,63 +73,108 @@ Matrix<Bfloat16> round_matrix(const Matrix<float>& from, std::int64_t rows, std:
   return {to, length, from.transposed};
 }
 
+void round_transposed(const Matrix<float>& from, std::int64_t rows, std::int64_t columns, Bfloat16* to,
+                      std::int64_t stride) {
+  if (from.transposed) {
+    for (std::int64_t j = 0; j < columns; ++j)
+      round_elements(from.data + j * from.stride, rows, to + j * stride);
+    return;
+  }
+  // Rows in pairs are words, and a column of words is what one line of the transpose holds.
+  std::uint32_t words[tile][tile];
+  const std::int64_t tiled_rows = rows / (2 * tile) * (2 * tile), tiled_columns = columns / tile * tile;
+  for (std::int64_t i = 0; i < tiled_rows; i += 2 * tile)
+    for (std::int64_t j = 0; j < tiled_columns; j += tile) {
+      const float* row = from.data + i * from.stride + j;
+      for (auto& line : words) {
+        round_pairs(row, row + from.stride, tile, line);
+        row += 2 * from.stride;
+      }
+      transpose_tile(words, sizeof words[0], to + j * stride + i, stride * 2);
+    }
+  for (std::int64_t j = 0; j < columns; ++j)
+    for (std::int64_t i = j < tiled_columns ? tiled_rows : 0; i < rows; ++i)
+      to[j * stride + i] = round_to_bfloat16(from.data[i * from.stride + j]);
+}
+
 namespace blocks {
 namespace {
 
-constexpr std::int64_t tall = 16, line = 64 / sizeof(float);
+/// One row of a matrix, whose elements lie `step` apart, into the upper or the lower halves of its words. The
+/// upper row comes first.
+void place_row(const float* from, std::int64_t step, std::int64_t width, bool lower, std::uint32_t* to) {
+  for (std::int64_t j = 0; j < width; ++j)
+    to[j] = lower ? to[j] | bfloat16_bits(from[j * step]) : bfloat16_bits(from[j * step]) >> 16;
+  if (!lower) std::fill(to + width, to + columns, 0u);
+}
 
-/// Where a column of words begins, and the rows that go there; one of them may be missing.
-void fill_pair(const float* upper, const float* lower, std::int64_t width, std::uint32_t* to) {
-  if (upper && lower && width == columns) return round_pairs(upper, lower, columns, to);
-  if (upper && lower)
-    round_pairs(upper, lower, width, to);
-  else if (upper)
-    for (std::int64_t j = 0; j < width; ++j) to[j] = bfloat16_bits(upper[j]) >> 16;
-  else  // the upper row came with an earlier call
-    for (std::int64_t j = 0; j < width; ++j) to[j] |= bfloat16_bits(lower[j]);
-  if (upper) std::fill(to + width, to + columns, 0u);
+/// Rows [row, row + height) of a block column.
+void place_rows(const Matrix<float>& from, std::int64_t row, std::int64_t height, std::int64_t width,
+                std::uint32_t* to) {
+  for (std::int64_t i = 0; i < height; ++i) {
+    const Matrix<float> line = from.from(i, 0);
+    place_row(line.data, from.transposed ? from.stride : 1, width, (row + i) % 2 == 1,
+              to + (row + i) / 2 * columns);
+  }
+}
+
+/// Two rows at a time.
+void fill_from_rows(const Matrix<float>& from, std::int64_t first, std::int64_t height, std::int64_t strip,
+                    std::int64_t width, std::uint32_t* to) {
+  for (std::int64_t i = 0; i < height;) {
+    const std::int64_t row = first + i, high = row % 2 == 0 && i + 1 < height ? 2 : 1;
+    for (std::int64_t c = 0; c < width; c += columns) {
+      const std::int64_t wide = std::min(columns, width - c);
+      const Matrix<float> pair = from.from(i, c);
+      std::uint32_t* const words = to + c / columns * strip;
+      if (high == 1) {
+        place_rows(pair, row, 1, wide, words);
+        continue;
+      }
+      // What comes two pairs of rows later lies too far apart for the processor to foresee.
+      std::uint32_t* const line = words + row / 2 * columns;
+      for (std::int64_t j = 0; j < wide; j += tile) {
+        __builtin_prefetch(pair.data + 4 * from.stride + j);
+        __builtin_prefetch(pair.data + 5 * from.stride + j);
+        __builtin_prefetch(line + 2 * columns + j, 1);
+      }
+      round_pairs(pair.data, pair.data + from.stride, wide, line);
+      std::fill(line + wide, line + columns, 0u);
+    }
+    i += high;
+  }
+}
+
+/// Two neighbours of a dense column are a word already.
+void fill_from_columns(const Matrix<float>& from, std::int64_t first, std::int64_t height, std::int64_t strip,
+                       std::int64_t width, std::uint32_t* to) {
+  Bfloat16 words[tile][rows];
+  for (std::int64_t c = 0; c < width; c += columns, to += strip)
+    for (std::int64_t i = 0; i < height;) {
+      const std::int64_t row = first + i, high = std::min(height - i, rows - row % rows);
+      const std::int64_t wide = std::min(columns, width - c);
+      if (high < rows)
+        place_rows(from.from(i, c), row, high, wide, to);
+      else
+        for (std::int64_t j = 0; j < columns; j += tile) {
+          for (std::int64_t k = 0; k < tile; ++k)
+            if (j + k < wide)
+              round_elements(from.from(i, c + j + k).data, rows, words[k]);
+            else
+              std::fill_n(words[k], rows, Bfloat16{});
+          transpose_tile(words, sizeof words[0], to + row / 2 * columns + j, columns * 4);
+        }
+      i += high;
+    }
 }
 
 }  // namespace
 
 void fill(const Matrix<float>& from, std::int64_t first, std::int64_t height, std::int64_t depth,
           std::int64_t width, std::uint32_t* to) {
-  const std::int64_t end = first + height, padded = (depth + rows - 1) / rows * rows;
-  const std::int64_t strip = padded / 2 * columns;
-  float tile[tall][columns];
-  for (std::int64_t r = first; r < end;) {
-    // Along dense rows, two at a time; or else as high as tiles are that are transposed.
-    const std::int64_t high = from.transposed ? tall : 2, stop = std::min(end, (r / high + 1) * high);
-    for (std::int64_t c = 0; c < width; c += columns) {
-      const std::int64_t wide = std::min(columns, width - c);
-      const float* begin = from.data + (r - first) * from.stride + c;
-      std::int64_t stride = from.stride;
-      if (from.transposed) {
-        const float* source = from.data + c * from.stride + r - first;
-        const std::int64_t whole = stop - r == tall ? wide / tall * tall : 0;
-        for (std::int64_t j = 0; j < whole; j += tall)
-          transpose_tile(source + j * from.stride, from.stride, tile[0] + j, columns);
-        for (std::int64_t j = whole; j < wide; ++j)
-          for (std::int64_t i = 0; i < stop - r; ++i) tile[i][j] = source[j * from.stride + i];
-        begin = tile[0];
-        stride = columns;
-      }
-      std::uint32_t* const words = to + c / columns * strip;
-      // What comes two pairs of rows later lies too far apart for the processor to foresee.
-      if (!from.transposed)
-        for (std::int64_t j = 0; j < wide; j += line) {
-          __builtin_prefetch(begin + 4 * stride + j);
-          __builtin_prefetch(begin + 5 * stride + j);
-          __builtin_prefetch(words + (r / 2 + 2) * columns + j, 1);
-        }
-      for (std::int64_t pair = r / 2; pair <= (stop - 1) / 2; ++pair)
-        fill_pair(2 * pair >= r ? begin + (2 * pair - r) * stride : nullptr,
-                  2 * pair + 1 < stop ? begin + (2 * pair + 1 - r) * stride : nullptr, wide,
-                  words + pair * columns);
-    }
-    r = stop;
-  }
-  if (end == depth)
+  const std::int64_t strip = (depth + rows - 1) / rows * rows / 2 * columns;
+  (from.transposed ? fill_from_columns : fill_from_rows)(from, first, height, strip, width, to);
+  if (first + height == depth)
     for (std::int64_t c = 0; c < width; c += columns, to += strip)
       std::fill(to + (depth + 1) / 2 * columns, to + strip, 0u);
 }

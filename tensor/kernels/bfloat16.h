@@ -21,12 +21,13 @@ inline Bfloat16 round_to_bfloat16(float value) {
 }
 inline float to_float(Bfloat16 value) { return std::bit_cast<float>(std::uint32_t{value.bits} << 16); }
 
-/// Rounds elements one after the other.
-void round_line(const float* from, std::int64_t count, Bfloat16* to);
-
 /// Copies the elements in the order in which they lie, dense and rounded.
 Matrix<Bfloat16> round_matrix(const Matrix<float>& from, std::int64_t rows, std::int64_t columns,
                               Bfloat16* to);
+
+/// Copies the transpose, rounded, to dense rows `stride` elements apart.
+void round_transposed(const Matrix<float>& from, std::int64_t rows, std::int64_t columns, Bfloat16* to,
+                      std::int64_t stride);
 
 /// A right operand as processors multiply bfloat16: blocks of 32 rows by 64 columns, all of a column of
 /// blocks one after the other. A block holds 16 x 64 words, each of which is two elements, one below the

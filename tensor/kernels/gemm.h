@@ -40,13 +40,14 @@ struct Bfloat16 {
 };
 
 /// The same of elements rounded to bfloat16 and summed in float32; b lies in blocks (see bfloat16.h), c is
-/// dense.
+/// dense, and where there is a bias [n], each row has it added.
 struct RoundedProduct {
   std::int64_t m, n, k;
   Matrix<Bfloat16> a;
   const std::uint32_t* b;
   float* c;
   bool accumulate = false;
+  const float* bias = nullptr;
 };
 
 struct Backend {

@@ -69,6 +69,9 @@ void multiply_with_eigen(const RoundedProduct& p) {
     }
   multiply_any(Product<float>{
       p.m, p.n, p.k, {a.data(), length, p.a.transposed}, {b.data(), p.n}, p.c, p.n, p.accumulate});
+  if (p.bias)
+    Map<float, Eigen::RowMajor>(p.c, p.m, p.n, Eigen::OuterStride<>(p.n)).rowwise() +=
+        Eigen::Map<const Eigen::RowVectorXf>(p.bias, p.n);
 }
 
 }  // namespace rill::gemm

@@ -43,7 +43,8 @@ void copy_rows(const Matrix<T>& from, std::int64_t rows, std::int64_t columns, T
             __builtin_prefetch(part + i * from.stride + 2 * tile);
             __builtin_prefetch(target + (2 * tile + i) * stride, 1);
           }
-          transpose_tile(part, from.stride, target, stride);
+          constexpr std::int64_t size = sizeof(float);
+          transpose_tile(part, from.stride * size, target, stride * size);
           continue;
         }
       for (std::int64_t j = 0; j < width; ++j)

@@ -30,6 +30,7 @@ void multiply_stack_rounded(const Operand& a, const Operand& b, const Dims& batc
     const bool in_place = at.columns == n;
     const Scratch<float> scratch(in_place ? 0 : at.rows * at.columns);
     float* const sum = in_place ? result : scratch.data();
+    const bool as_bias = in_place && addend.data && addend.row_stride == 0 && addend.column_stride == 1;
     const Scratch<Bfloat16> rows(at.rows * deepest);
     const Scratch<std::uint32_t> panel(packed ? 0 : blocks::count(deepest, at.columns));
     for (std::int64_t depth = 0; depth < k; depth += deepest) {
@@ -38,10 +39,11 @@ void multiply_stack_rounded(const Operand& a, const Operand& b, const Dims& batc
       multiply(RoundedProduct{at.rows, at.columns, deep,
                               round_matrix(left.from(0, depth), at.rows, deep, rows.data()),
                               packed ? packed + blocks::count(k, at.column) : panel.data(), sum,
-                              depth > 0 || (in_place && accumulate)});
+                              depth > 0 || (in_place && accumulate),
+                              as_bias && depth == 0 ? addend.data + at.column : nullptr});
     }
     const Addend<float> already = accumulate ? Addend<float>{c + at.product * m * n, n, 1} : addend;
-    if (!in_place || addend.data) add_block(at, sum, at.columns, already, result, n);
+    if (!in_place || (addend.data && !as_bias)) add_block(at, sum, at.columns, already, result, n);
   });
 }
 

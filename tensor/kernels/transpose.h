@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <cstring>
 
@@ -7,8 +8,10 @@ namespace rill::gemm {
 
 using Vector [[gnu::vector_size(32)]] = float;
 
-/// to = the transpose of an 8 x 8 matrix, by pairs, pairs of pairs and halves. Strides are between rows.
-inline void transpose_eight(const float* from, std::int64_t stride, float* to, std::int64_t to_stride) {
+/// to = the transpose of an 8 x 8 matrix of words of 32 bits, by pairs, pairs of pairs and halves. Strides are
+/// between rows, in bytes.
+inline void transpose_eight(const std::byte* from, std::int64_t stride, std::byte* to,
+                            std::int64_t to_stride) {
   Vector row[8], pair[8], quad[8];
   for (int i = 0; i < 8; ++i) std::memcpy(&row[i], from + i * stride, sizeof(Vector));
   for (int i = 0; i < 8; i += 2) {
@@ -29,9 +32,12 @@ inline void transpose_eight(const float* from, std::int64_t stride, float* to, s
 }
 
 /// The same of 16 x 16, in whole cache lines.
-inline void transpose_tile(const float* from, std::int64_t stride, float* to, std::int64_t to_stride) {
+inline void transpose_tile(const void* from, std::int64_t stride, void* to, std::int64_t to_stride) {
+  constexpr std::int64_t word = sizeof(float);
   for (int i : {0, 8})
-    for (int j : {0, 8}) transpose_eight(from + i * stride + j, stride, to + j * to_stride + i, to_stride);
+    for (int j : {0, 8})
+      transpose_eight(static_cast<const std::byte*>(from) + i * stride + j * word, stride,
+                      static_cast<std::byte*>(to) + j * to_stride + i * word, to_stride);
 }
 
 }  // namespace rill::gemm

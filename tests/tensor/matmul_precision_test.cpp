@@ -1,10 +1,12 @@
 #include <cmath>
 #include <limits>
 #include <random>
+#include <utility>
 #include <vector>
 
 #include "rill/tensor/kernels/bfloat16.h"
 #include "rill/tensor/kernels/copy.h"
+#include "rill/tensor/kernels/elementwise.h"
 #include "rill/tensor/kernels/gemm.h"
 #include "rill/tensor/kernels/matmul.h"
 #include "rill/tensor/kernels/views.h"
@@ -85,7 +87,8 @@ TEST_CASE("every backend multiplies bfloat16 and sums in float32", "[tensor][mat
          std::vector<Size>{{1, 64, 32}, {30, 50, 70}, {7, 200, 33}, {64, 128, 256}, {3, 1, 1}})
       for (bool a_transposed : {false, true})
         for (bool b_transposed : {false, true})
-          for (bool accumulate : {false, true}) {
+          for (const auto& [accumulate, has_bias] :
+               {std::pair{false, false}, {true, false}, {false, true}, {true, true}}) {
             INFO(backend.name << " " << m << ", " << n << ", " << k);
             const Tensor a = random(a_transposed ? Shape{k, m + 2} : Shape{m, k + 2});
             const Tensor b = random(b_transposed ? Shape{n, k + 1} : Shape{k, n + 1});
@@ -100,21 +103,23 @@ TEST_CASE("every backend multiplies bfloat16 and sums in float32", "[tensor][mat
               blocks::fill(rows.from(first, 0), first, second - first, k, n, b_blocks.data());
             if (k > second) blocks::fill(rows.from(second, 0), second, k - second, k, n, b_blocks.data());
             Tensor c = random({m, n});
-            const Tensor before = cast(c, DType::float64);
+            const Tensor bias = random({n});
+            Tensor before =
+                accumulate ? cast(c, DType::float64) : rill::kernels::full({m, n}, 0, DType::float64);
+            if (has_bias) before = rill::kernels::add(before, cast(bias, DType::float64));
             backend.bfloat16({m,
                               n,
                               k,
                               {a_bits.data(), a.size(1), a_transposed},
                               b_blocks.data(),
                               c.mutable_span<float>().data(),
-                              accumulate});
+                              accumulate,
+                              has_bias ? bias.span<float>().data() : nullptr});
             const Tensor left =
                 a_transposed ? transpose(window(rounded(a), 1, 0, m), 0, 1) : window(rounded(a), 1, 0, k);
             const Tensor right =
                 b_transposed ? transpose(window(rounded(b), 1, 0, k), 0, 1) : window(rounded(b), 1, 0, n);
-            const Tensor expected =
-                accumulate ? rill::kernels::matmul_add(left, right, before) : matmul(left, right);
-            REQUIRE(largest_difference(c, expected) < 1e-7 * static_cast<double>(k + 20));
+            REQUIRE(largest_difference(c, rill::kernels::matmul_add(left, right, before)) < 1e-7 * static_cast<double>(k + 20));
           }
 }
 
