@@ -17,9 +17,7 @@ namespace {
 // its products.
 constexpr std::int64_t lanes = 16;
 
-__mmask16 first(std::int64_t count) {
-  return static_cast<__mmask16>((1u << count) - 1);
-}
+__mmask16 first(std::int64_t count) { return static_cast<__mmask16>((1u << count) - 1); }
 
 inline void round_elements(const float* from, std::int64_t count, Bfloat16* to) {
   std::int64_t j = 0;
@@ -158,10 +156,15 @@ void fill_from_columns(const Matrix<float>& from, std::int64_t first, std::int64
       else
         for (std::int64_t j = 0; j < columns; j += tile) {
           for (std::int64_t k = 0; k < tile; ++k)
-            if (j + k < wide)
-              round_elements(from.from(i, c + j + k).data, rows, words[k]);
-            else
+            if (j + k < wide) {
+              const float* column = from.from(i, c + j + k).data;
+              // What it goes on with is one of too many places for the processor to foresee.
+              for (std::int64_t next = 0; next < rows; next += 16)
+                __builtin_prefetch(column + rows + next, 0, 2);
+              round_elements(column, rows, words[k]);
+            } else {
               std::fill_n(words[k], rows, Bfloat16{});
+            }
           transpose_tile(words, sizeof words[0], to + row / 2 * columns + j, columns * 4);
         }
       i += high;

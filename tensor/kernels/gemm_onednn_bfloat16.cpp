@@ -83,9 +83,8 @@ std::optional<Prepared> prepare(const Key& key) {
   const memory::desc a({m, k}, memory::data_type::bf16,
                        key.a_transposed ? memory::dims{1, a_stride} : memory::dims{a_stride, 1});
   const memory::desc b({k, n}, memory::data_type::bf16, memory::format_tag::BA16a64b2a);
-  const memory::desc bias = key.has_bias
-                                ? memory::desc({1, n}, memory::data_type::f32, memory::format_tag::ab)
-                                : memory::desc();
+  const memory::desc bias =
+      key.has_bias ? memory::desc({1, n}, memory::data_type::f32, memory::format_tag::ab) : memory::desc();
   const memory::desc c({m, n}, memory::data_type::f32, memory::format_tag::ab);
   dnnl::primitive_attr attributes;
   attributes.set_scratchpad_mode(dnnl::scratchpad_mode::user);

@@ -36,11 +36,10 @@ void multiply_stack_rounded(const Operand& a, const Operand& b, const Dims& batc
     for (std::int64_t depth = 0; depth < k; depth += deepest) {
       const std::int64_t deep = std::min(deepest, k - depth);
       if (!packed) blocks::fill(right.from(depth, 0), 0, deep, deep, at.columns, panel.data());
-      multiply(RoundedProduct{at.rows, at.columns, deep,
-                              round_matrix(left.from(0, depth), at.rows, deep, rows.data()),
-                              packed ? packed + blocks::count(k, at.column) : panel.data(), sum,
-                              depth > 0 || (in_place && accumulate),
-                              as_bias && depth == 0 ? addend.data + at.column : nullptr});
+      multiply(RoundedProduct{
+          at.rows, at.columns, deep, round_matrix(left.from(0, depth), at.rows, deep, rows.data()),
+          packed ? packed + blocks::count(k, at.column) : panel.data(), sum,
+          depth > 0 || (in_place && accumulate), as_bias && depth == 0 ? addend.data + at.column : nullptr});
     }
     const Addend<float> already = accumulate ? Addend<float>{c + at.product * m * n, n, 1} : addend;
     if (!in_place || (addend.data && !as_bias)) add_block(at, sum, at.columns, already, result, n);

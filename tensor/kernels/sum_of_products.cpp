@@ -181,19 +181,16 @@ void multiply_rounded(const Stretch<float>& stretch, std::int64_t m, std::int64_
   const std::int64_t end_row = begin_row + stretch.rows;
   const gemm::Scratch<Bfloat16> left(m * depth);  // transposed, which the backend reads fastest
   std::uint32_t* const right = rows->blocks.data();
-  const auto clear_others = [&] {
+  if (depth > stretch.rows) {
     for (std::int64_t i = 0; i < m; ++i) {
-      Bfloat16* const line = left.data() + i * depth;
-      std::fill(line, line + begin_row, Bfloat16{});
-      std::fill(line + end_row, line + depth, Bfloat16{});
+      std::fill_n(left.data() + i * depth, begin_row, Bfloat16{});
+      std::fill(left.data() + i * depth + end_row, left.data() + (i + 1) * depth, Bfloat16{});
     }
     gemm::blocks::clear(0, begin_row, depth, n, right);
     gemm::blocks::clear(end_row, depth, depth, n, right);
-  };
+  }
   const auto units = static_cast<std::int64_t>(stretch.units.size());
-  const std::int64_t parts = units + (depth > stretch.rows ? 1 : 0);
-  in_parallel((m + n) * depth >= worth_copying, parts, [&](std::int64_t unit) {
-    if (unit == units) return clear_others();
+  in_parallel((m + n) * depth >= worth_copying, units, [&](std::int64_t unit) {
     stretch.over_unit(unit, [&](const Pair<float>& piece, std::int64_t begin) {
       gemm::round_transposed(piece.left, piece.rows, m, left.data() + begin_row + begin, depth);
       if (found < 0) gemm::blocks::fill(piece.right, begin, piece.rows, depth, n, right);

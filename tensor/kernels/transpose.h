@@ -8,8 +8,8 @@ namespace rill::gemm {
 
 using Vector [[gnu::vector_size(32)]] = float;
 
-/// to = the transpose of an 8 x 8 matrix of words of 32 bits, by pairs, pairs of pairs and halves. Strides are
-/// between rows, in bytes.
+/// to = the transpose of an 8 x 8 matrix of words of 32 bits, by pairs, pairs of pairs and halves. Strides
+/// are between rows, in bytes.
 inline void transpose_eight(const std::byte* from, std::int64_t stride, std::byte* to,
                             std::int64_t to_stride) {
   Vector row[8], pair[8], quad[8];

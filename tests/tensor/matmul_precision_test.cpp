@@ -119,7 +119,8 @@ TEST_CASE("every backend multiplies bfloat16 and sums in float32", "[tensor][mat
                 a_transposed ? transpose(window(rounded(a), 1, 0, m), 0, 1) : window(rounded(a), 1, 0, k);
             const Tensor right =
                 b_transposed ? transpose(window(rounded(b), 1, 0, k), 0, 1) : window(rounded(b), 1, 0, n);
-            REQUIRE(largest_difference(c, rill::kernels::matmul_add(left, right, before)) < 1e-7 * static_cast<double>(k + 20));
+            REQUIRE(largest_difference(c, rill::kernels::matmul_add(left, right, before)) <
+                    1e-7 * static_cast<double>(k + 20));
           }
 }
 
