@@ -13,7 +13,7 @@ namespace rill {
 namespace {
 
 // Numbers are made in groups of 16 blocks, 64 numbers of 32 bits; the last group may be used in part.
-constexpr std::int64_t blocks_in_group = 16;
+constexpr std::int64_t blocks_in_group = philox_group;
 constexpr std::int64_t words_in_group = 4 * blocks_in_group;
 using Words = std::array<std::array<std::uint32_t, blocks_in_group>, 4>;
 
@@ -88,7 +88,7 @@ Tensor draw(Generator::State& state, const Shape& shape, F fill_group) {
   detail::parallel_for(groups, 128, [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t g = begin; g < end; ++g) {
       const Words words =
-          philox<blocks_in_group>(from.block + static_cast<std::uint64_t>(g * blocks_in_group), from.seed);
+          philox_blocks(from.block + static_cast<std::uint64_t>(g * blocks_in_group), from.seed);
       if ((g + 1) * size <= n) {
         fill_group(words, data + g * size);
       } else {
@@ -150,8 +150,8 @@ std::int64_t Generator::integer(std::int64_t n) {
   // The largest multiple of n that 64 bits hold; what lies beyond would favour small numbers.
   const std::uint64_t limit = ~std::uint64_t{0} - ~std::uint64_t{0} % range;
   for (;;) {
-    const auto words = philox<1>(state_.block++, state_.seed);
-    const std::uint64_t value = std::uint64_t{words[0][0]} << 32 | words[1][0];
+    const auto words = philox(state_.block++, state_.seed);
+    const std::uint64_t value = std::uint64_t{words[0]} << 32 | words[1];
     if (value < limit) return static_cast<std::int64_t>(value % range);
   }
 }
