@@ -59,7 +59,8 @@ inline void round_pairs(const float* upper, const float* lower, std::int64_t cou
 
 #endif
 
-constexpr std::int64_t tile = 16;  // lines of a tile, and words of each, of two elements
+// A tile has as many lines as words, each of them as wide as one of the cache; a word holds two elements.
+constexpr std::int64_t tile = 16, word = sizeof(std::uint32_t);
 
 }  // namespace
 
@@ -88,7 +89,7 @@ void round_transposed(const Matrix<float>& from, std::int64_t rows, std::int64_t
         round_pairs(row, row + from.stride, tile, line);
         row += 2 * from.stride;
       }
-      transpose_tile(words, sizeof words[0], to + j * stride + i, stride * 2);
+      transpose_tile(words, sizeof words[0], to + j * stride + i, stride * word / 2);
     }
   for (std::int64_t j = 0; j < columns; ++j)
     for (std::int64_t i = j < tiled_columns ? tiled_rows : 0; i < rows; ++i)
@@ -159,13 +160,13 @@ void fill_from_columns(const Matrix<float>& from, std::int64_t first, std::int64
             if (j + k < wide) {
               const float* column = from.from(i, c + j + k).data;
               // What it goes on with is one of too many places for the processor to foresee.
-              for (std::int64_t next = 0; next < rows; next += 16)
+              for (std::int64_t next = 0; next < rows; next += tile)
                 __builtin_prefetch(column + rows + next, 0, 2);
               round_elements(column, rows, words[k]);
             } else {
               std::fill_n(words[k], rows, Bfloat16{});
             }
-          transpose_tile(words, sizeof words[0], to + row / 2 * columns + j, columns * 4);
+          transpose_tile(words, sizeof words[0], to + row / 2 * columns + j, columns * word);
         }
       i += high;
     }
