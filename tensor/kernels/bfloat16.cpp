@@ -62,23 +62,24 @@ inline void round_pairs(const float* upper, const float* lower, std::int64_t cou
 // A tile has as many lines as words, each of them as wide as one of the cache; a word holds two elements.
 constexpr std::int64_t tile = 16, word = sizeof(std::uint32_t);
 
+/// Dense lines, each to its own.
+void round_lines(const float* from, std::int64_t stride, std::int64_t lines, std::int64_t length,
+                 Bfloat16* to, std::int64_t to_stride) {
+  for (std::int64_t i = 0; i < lines; ++i) round_elements(from + i * stride, length, to + i * to_stride);
+}
+
 }  // namespace
 
 Matrix<Bfloat16> round_matrix(const Matrix<float>& from, std::int64_t rows, std::int64_t columns,
                               Bfloat16* to) {
   const std::int64_t lines = from.transposed ? columns : rows, length = from.transposed ? rows : columns;
-  for (std::int64_t i = 0; i < lines; ++i)
-    round_elements(from.data + i * from.stride, length, to + i * length);
+  round_lines(from.data, from.stride, lines, length, to, length);
   return {to, length, from.transposed};
 }
 
 void round_transposed(const Matrix<float>& from, std::int64_t rows, std::int64_t columns, Bfloat16* to,
                       std::int64_t stride) {
-  if (from.transposed) {
-    for (std::int64_t j = 0; j < columns; ++j)
-      round_elements(from.data + j * from.stride, rows, to + j * stride);
-    return;
-  }
+  if (from.transposed) return round_lines(from.data, from.stride, columns, rows, to, stride);
   // Rows in pairs are words, and a column of words is what one line of the transpose holds.
   std::uint32_t words[tile][tile];
   const std::int64_t tiled_rows = rows / (2 * tile) * (2 * tile), tiled_columns = columns / tile * tile;
@@ -99,21 +100,20 @@ void round_transposed(const Matrix<float>& from, std::int64_t rows, std::int64_t
 namespace blocks {
 namespace {
 
-/// One row of a matrix, whose elements lie `step` apart, into the upper or the lower halves of its words. The
-/// upper row comes first.
-void place_row(const float* from, std::int64_t step, std::int64_t width, bool lower, std::uint32_t* to) {
-  for (std::int64_t j = 0; j < width; ++j)
-    to[j] = lower ? to[j] | bfloat16_bits(from[j * step]) : bfloat16_bits(from[j * step]) >> 16;
-  if (!lower) std::fill(to + width, to + columns, 0u);
-}
-
-/// Rows [row, row + height) of a block column.
-void place_rows(const Matrix<float>& from, std::int64_t row, std::int64_t height, std::int64_t width,
-                std::uint32_t* to) {
+/// Rows [row, row + height) of a column of blocks, one by one: an upper row begins its words, a lower one
+/// comes into their other halves.
+void fill_one_by_one(const Matrix<float>& from, std::int64_t row, std::int64_t height, std::int64_t width,
+                     std::uint32_t* to) {
+  const std::int64_t step = from.transposed ? from.stride : 1;
   for (std::int64_t i = 0; i < height; ++i) {
-    const Matrix<float> line = from.from(i, 0);
-    place_row(line.data, from.transposed ? from.stride : 1, width, (row + i) % 2 == 1,
-              to + (row + i) / 2 * columns);
+    const float* const elements = from.from(i, 0).data;
+    std::uint32_t* const words = to + (row + i) / 2 * columns;
+    if ((row + i) % 2 == 1) {
+      for (std::int64_t j = 0; j < width; ++j) words[j] |= bfloat16_bits(elements[j * step]);
+    } else {
+      for (std::int64_t j = 0; j < width; ++j) words[j] = bfloat16_bits(elements[j * step]) >> 16;
+      std::fill(words + width, words + columns, 0u);
+    }
   }
 }
 
@@ -127,7 +127,7 @@ void fill_from_rows(const Matrix<float>& from, std::int64_t first, std::int64_t 
       const Matrix<float> pair = from.from(i, c);
       std::uint32_t* const words = to + c / columns * strip;
       if (high == 1) {
-        place_rows(pair, row, 1, wide, words);
+        fill_one_by_one(pair, row, 1, wide, words);
         continue;
       }
       // What comes two pairs of rows later lies too far apart for the processor to foresee.
@@ -144,32 +144,37 @@ void fill_from_rows(const Matrix<float>& from, std::int64_t first, std::int64_t 
   }
 }
 
-/// Two neighbours of a dense column are a word already.
+/// A whole block from dense columns, in which two neighbours are a word already.
+void fill_block(const Matrix<float>& from, std::int64_t width, std::uint32_t* to) {
+  Bfloat16 words[tile][rows];
+  for (std::int64_t j = 0; j < columns; j += tile) {
+    for (std::int64_t k = 0; k < tile; ++k) {
+      if (j + k >= width) {
+        std::fill_n(words[k], rows, Bfloat16{});
+        continue;
+      }
+      const float* column = from.from(0, j + k).data;
+      // What it goes on with is one of too many places for the processor to foresee.
+      for (std::int64_t next = 0; next < rows; next += tile) __builtin_prefetch(column + rows + next, 0, 2);
+      round_elements(column, rows, words[k]);
+    }
+    transpose_tile(words, sizeof words[0], to + j, columns * word);
+  }
+}
+
 void fill_from_columns(const Matrix<float>& from, std::int64_t first, std::int64_t height, std::int64_t strip,
                        std::int64_t width, std::uint32_t* to) {
-  Bfloat16 words[tile][rows];
-  for (std::int64_t c = 0; c < width; c += columns, to += strip)
+  for (std::int64_t c = 0; c < width; c += columns, to += strip) {
+    const std::int64_t wide = std::min(columns, width - c);
     for (std::int64_t i = 0; i < height;) {
       const std::int64_t row = first + i, high = std::min(height - i, rows - row % rows);
-      const std::int64_t wide = std::min(columns, width - c);
-      if (high < rows)
-        place_rows(from.from(i, c), row, high, wide, to);
+      if (high == rows)
+        fill_block(from.from(i, c), wide, to + row / 2 * columns);
       else
-        for (std::int64_t j = 0; j < columns; j += tile) {
-          for (std::int64_t k = 0; k < tile; ++k)
-            if (j + k < wide) {
-              const float* column = from.from(i, c + j + k).data;
-              // What it goes on with is one of too many places for the processor to foresee.
-              for (std::int64_t next = 0; next < rows; next += tile)
-                __builtin_prefetch(column + rows + next, 0, 2);
-              round_elements(column, rows, words[k]);
-            } else {
-              std::fill_n(words[k], rows, Bfloat16{});
-            }
-          transpose_tile(words, sizeof words[0], to + row / 2 * columns + j, columns * word);
-        }
+        fill_one_by_one(from.from(i, c), row, high, wide, to);
       i += high;
     }
+  }
 }
 
 }  // namespace
