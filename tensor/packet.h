@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <limits>
 #include <numbers>
+#include <type_traits>
 
 // GCC 12 takes the undefined lanes of its own intrinsics for uninitialised variables.
 #pragma GCC diagnostic push
@@ -23,6 +24,9 @@ using Architecture = xsimd::default_arch;
 // Without optimisation GCC's AVX-512 intrinsics are macros, which xsimd cannot call.
 using Architecture = xsimd::avx2;
 #endif
+
+template <class A>
+constexpr bool is_avx512 = std::is_base_of_v<xsimd::avx512f, A>;
 
 /// Whether each element of a packet meets a condition.
 template <class T, class A = Architecture>
@@ -66,7 +70,12 @@ struct Packet {
 
   friend Packet where(Condition<T, A> c, Packet a, Packet b) { return xsimd::select(c.bits, a.v, b.v); }
   friend Packet abs(Packet x) { return xsimd::abs(x.v); }
-  friend Packet exp(Packet x) {
+  [[gnu::always_inline]] friend Packet exp(Packet x) {
+    if constexpr (scales_in_one) {
+      // Beyond these, 0 and infinity. The number comes first, so that NaN stays.
+      const auto [power, rest] = reduce(xsimd::max(Packet(-104).v, xsimd::min(Packet(104).v, x.v)));
+      return scale(1 + rest, power);
+    }
     return scale_large(x, [](Packet p) -> Packet { return xsimd::exp(p.v); });
   }
   friend Packet expm1(Packet x) { return where(x == 0, x, signless_expm1(x)); }
@@ -87,25 +96,25 @@ struct Packet {
     return xsimd::erf(x.v);
   }
   [[gnu::always_inline]] friend Packet tanh(Packet x) {
-    const Packet a = abs(x);
+    // Through e^(-2 |x|) - 1, which neither overflows nor cancels.
+    const Packet y = -2 * abs(x);
+    Packet e;
     if constexpr (sizeof(T) == 4) {
-      const Packet e = xsimd::exp((-2 * a).v);
-      // 1 - e cancels where x is small; there Moshier's polynomial (Cephes, tanhf).
-      const Packet s = a * a;
-      const Packet p3 = (-5.70498872745e-3 * s + 2.06390887954e-2) * s - 5.37397155531e-2;
-      const Packet p = (p3 * s + 1.33314422036e-1) * s - 3.33332819422e-1;
-      return xsimd::copysign(where(a < 0.625, p * s * a + a, (1 - e) / (1 + e)).v, x.v);
+      const auto [power, rest] = reduce(xsimd::max(Packet(-20).v, y.v));  // beyond it, 1
+      const Packet scaled = scale(1, power);
+      e = scaled * rest + (scaled - 1);
     } else {
-      const Packet e = xsimd::expm1((-2 * a).v);
-      return xsimd::copysign((-e / (e + 2)).v, x.v);
+      e = xsimd::expm1(y.v);
     }
+    return xsimd::copysign((-e / (e + 2)).v, x.v);
   }
   [[gnu::always_inline]] friend Packet sigmoid(Packet x) {
+    if constexpr (scales_in_one) return 1 / (1 + exp(-x));
     // Through exp of -|x|, which does not overflow.
     const Packet e = xsimd::exp((-abs(x)).v);
     return where(x < 0, e, Packet(1)) / (1 + e);
   }
-  friend Packet relu(Packet x) { return where(x > 0, x, where(x == x, Packet(0), x)); }
+  friend Packet relu(Packet x) { return xsimd::max(Packet(0).v, x.v); }  // NaN where x is
   friend Packet square(Packet x) { return x * x; }
   friend Packet reciprocal(Packet x) { return 1 / x; }
   friend Packet rsqrt(Packet x) { return 1 / sqrt(x); }
@@ -118,6 +127,25 @@ struct Packet {
   friend Packet minimum(Packet a, Packet b) { return where(a <= b || a != a, a, b); }
 
  private:
+  // AVX-512 multiplies by any power of 2 in one instruction, down to subnormal numbers and up to infinity.
+  static constexpr bool scales_in_one = std::is_same_v<T, float> && is_avx512<A>;
+
+  // e^x = 2^power (1 + rest), for float and moderate x. By a polynomial of the least relative error of `rest`
+  // over -ln(2) / 2 to ln(2) / 2, where it is less than 2^-26.
+  struct Reduced {
+    Packet power, rest;
+  };
+  [[gnu::always_inline]] static Reduced reduce(Packet x) {
+    const Packet power = xsimd::nearbyint((std::numbers::log2e * x).v);
+    const Packet r = x - power * 0.693359375 - power * -2.12194440e-4;  // ln(2) in two parts
+    const Packet p = (1.38825167e-3 * r + 8.36654752e-3) * r + 4.16672006e-2;
+    return {power, ((p * r + 1.66665435e-1) * r + 0.5) * (r * r) + r};
+  }
+  // x 2^power. Where it takes more than one instruction, 2^power must be a normal number.
+  [[gnu::always_inline]] static Packet scale(Packet x, Packet power) {
+    if constexpr (scales_in_one) return Batch(_mm512_scalef_ps(x.v, power.v));
+    return xsimd::ldexp(x.v, xsimd::to_int(power.v));
+  }
   static Packet signless_expm1(Packet x) {
     return scale_large(x, [](Packet p) -> Packet { return xsimd::expm1(p.v); });
   }

@@ -28,7 +28,7 @@ constexpr std::int64_t part_size = 16 * 1024;
 /// fail at infinity and at subnormal numbers, so b is kept among the others.
 template <class T>
 Packet<T> divide(Packet<T> a, Packet<T> b) {
-  if constexpr (std::is_same_v<T, float> && std::is_base_of_v<xsimd::avx512f, simd::Architecture>) {
+  if constexpr (std::is_same_v<T, float> && simd::is_avx512<simd::Architecture>) {
     using Limits = std::numeric_limits<float>;
     // The number comes second, so that NaN stays.
     const Packet<T> inside =
