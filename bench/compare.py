@@ -96,31 +96,45 @@ def matmul_floor(times):
 
 
 def step_round(programs):
-    """Milliseconds of everything once, and the peak."""
+    """Milliseconds of everything once, the peak, and nanoseconds of a round trip between two processors."""
     medians, peaks = {}, []
     for name, runs in programs.repeated("^(floor|step)/", 0.15, 2).items():
         medians[name] = statistics.median(run["median"] for run in runs)
         if name == "floor/fma":
             peaks = [run["gflops"] for run in runs]
+    trip = 1e3 * medians["floor/round_trip"] if "floor/round_trip" in medians else None
     times = {name: time / 1e3 for name, time in medians.items() if name.startswith("step/")}
     times["floor"] = matmul_floor({name: time for name, time in medians.items() if name.startswith("floor/")})
     if programs.twin:
         for cell in ["composed", "lstm"]:
             times[f"libtorch/{cell}"] = programs.libtorch(cell=cell, steps=10)
         times["libtorch"] = min(times["libtorch/composed"], times["libtorch/lstm"])
-    return times, peaks
+    return times, peaks, trip
 
 
 def step(programs, rounds, results):
-    # Neighbours of a shared machine slow it down for seconds at a time, and what goes through memory more than products
-    # in a cache. So rounds are short, and what is compared is compared within each.
-    taken, peaks = [], []
+    # A shared machine slows down for seconds at a time, and what goes through memory or from one processor to another
+    # more than products in a cache. So rounds are short, and what is compared is compared within each.
+    taken, peaks, trips = [], [], []
     for _ in range(3 * rounds):
-        times, peak = step_round(programs)
+        times, peak, trip = step_round(programs)
         taken.append(times)
         peaks.extend(peak)
-    peak = statistics.median(peaks)
-    names = sorted(name for name in taken[0] if "/" in name)
+        trips.append(trip)
+    results["step"] = {"fma_gflops": statistics.median(peaks), "round_trip_ns": trips, "rounds": taken}
+    print(f"\nFMA peak {statistics.median(peaks):.0f} GFLOP/s.")
+    show_step("Medians of rounds", taken)
+    if None in trips:
+        return
+    print("\nA line of the cache went from one processor to another and back in "
+          f"{', '.join(f'{trip:.0f}' for trip in sorted(trips))} ns, round by round.")
+    near = [times for times, trip in zip(taken, trips) if trip < 1.5 * min(trips)]
+    if len(near) < len(taken):
+        show_step(f"Medians of the {len(near)} rounds in which they were near each other", near)
+
+
+def show_step(title, taken):
+    """Medians of what rounds took, and of the ratios within each."""
 
     def median(name):
         return statistics.median(times[name] for times in taken)
@@ -130,22 +144,13 @@ def step(programs, rounds, results):
             return "-"
         return f"{statistics.median(times[a] / times[b] for times in taken):.2f}"
 
-    def least(name):
-        return min((times[name] for times in taken if name in times), default=None)
-
-    def least_ratio(a, b):
-        return ratio(least(a), least(b))
-
-    results["step"] = {"fma_gflops": peak, "rounds": taken}
-    print(f"\nFMA peak {peak:.0f} GFLOP/s.")
-    for title, time, quotient in [("Medians of rounds, and of the ratios within each round", median, median_ratio),
-                                  ("Quietest rounds of each", least, least_ratio)]:
-        print(f"\n{title}: the products of the reference step at the best rate of each take {time('floor'):.2f} ms.")
-        head("A training step, batch 32, 28 x 28, two layers of 256", "", "ms", "/ floor", "libtorch's best / it",
-             "/ reference", "/ plain LSTM")
-        for name in names:
-            row(name, shown(time(name), 2), quotient(name, "floor"), quotient("libtorch", name),
-                quotient(name, "step/reference"), quotient(name, "step/lstm"))
+    print(f"\n{title}, and of the ratios within each: the products of the reference step at the best rate of each take "
+          f"{median('floor'):.2f} ms.")
+    head("A training step, batch 32, 28 x 28, two layers of 256", "", "ms", "/ floor", "libtorch's best / it",
+         "/ reference", "/ plain LSTM")
+    for name in sorted(name for name in taken[0] if "/" in name):
+        row(name, shown(median(name), 2), median_ratio(name, "floor"), median_ratio("libtorch", name),
+            median_ratio(name, "step/reference"), median_ratio(name, "step/lstm"))
 
 
 def small(programs, rounds, results):

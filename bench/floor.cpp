@@ -1,7 +1,10 @@
-// What the machine allows: its rate of fused multiply-adds, and the matrix products of the reference step,
-// each at the best rate measured here, by Rill's kernels or by oneDNN with both operands in its own layouts.
+// What the machine allows: its rate of fused multiply-adds, how far apart two of its processors are, and the
+// matrix products of the reference step, each at the best rate measured here, by Rill's kernels or by oneDNN
+// with both operands in its own layouts.
 
+#include <atomic>
 #include <oneapi/dnnl/dnnl.hpp>
+#include <thread>
 #include <unordered_map>
 
 #include "measure.h"
@@ -34,6 +37,36 @@ void fma(State& state) {
       2e-3 * chains * rounds * Packet::size * threads() / state.counters["least"].value;
 }
 BENCHMARK(fma)->Name("floor/fma")->Unit(benchmark::kMillisecond);
+
+// A line of the cache that goes from one processor to another and back, which takes several times as long
+// where they share no cache.
+void round_trip(State& state) {
+  constexpr int trips = 1000, end = -1;
+  struct alignas(64) Line {
+    std::atomic<int> value{0};
+  };
+  Line there, back;
+  std::thread partner([&] {
+    for (int seen = 0; seen != end;) {
+      const int now = there.value.load(std::memory_order_acquire);
+      if (now != seen) back.value.store(seen = now, std::memory_order_release);
+    }
+  });
+  int sent = 0;
+  const auto trip = [&](int value) {
+    there.value.store(value, std::memory_order_release);
+    while (back.value.load(std::memory_order_acquire) != value) {
+    }
+  };
+  measure(
+      state,
+      [&] {
+        for (int i = 0; i < trips; ++i) trip(++sent);
+      },
+      trips);
+  trip(end);
+  partner.join();
+}
 
 // [m, k] x [k, n]
 void rill_product(State& state) {
@@ -87,6 +120,7 @@ constexpr Shape shapes[] = {
 };
 
 [[maybe_unused]] const bool registered = [] {
+  if (std::thread::hardware_concurrency() > 1) benchmark::RegisterBenchmark("floor/round_trip", round_trip);
   for (const Shape& shape : shapes) {
     const std::string name = fmt::format("floor/{}x{}/", shape.count, shape.name);
     const auto add = [&](const char* by, void (*run)(State&)) {
