@@ -52,6 +52,10 @@ struct Packet {
   requires std::integral<N> || std::floating_point<N> Packet(N number) : v(static_cast<T>(number)) {}
 
   static Packet load(const T* p) { return Batch::load_unaligned(p); }
+  /// x within two numbers. One instruction for each, which gives its second operand where that is NaN.
+  [[gnu::always_inline]] static Packet within(T low, T high, Packet x) {
+    return xsimd::max(Packet(low).v, xsimd::min(Packet(high).v, x.v));
+  }
   void store(T* p) const { v.store_unaligned(p); }
 
   friend Packet operator+(Packet a, Packet b) { return a.v + b.v; }
@@ -72,8 +76,7 @@ struct Packet {
   friend Packet abs(Packet x) { return xsimd::abs(x.v); }
   [[gnu::always_inline]] friend Packet exp(Packet x) {
     if constexpr (scales_in_one) {
-      // Beyond these, 0 and infinity. The number comes first, so that NaN stays.
-      const auto [power, rest] = reduce(xsimd::max(Packet(-104).v, xsimd::min(Packet(104).v, x.v)));
+      const auto [power, rest] = reduce(within(-104, 104, x));  // beyond these, 0 and infinity
       return scale(1 + rest, power);
     }
     return scale_large(x, [](Packet p) -> Packet { return xsimd::exp(p.v); });

@@ -30,9 +30,7 @@ template <class T>
 Packet<T> divide(Packet<T> a, Packet<T> b) {
   if constexpr (std::is_same_v<T, float> && simd::is_avx512<simd::Architecture>) {
     using Limits = std::numeric_limits<float>;
-    // The number comes second, so that NaN stays.
-    const Packet<T> inside =
-        xsimd::max(Packet<T>(Limits::min()).v, xsimd::min(Packet<T>(Limits::max()).v, b.v));
+    const Packet<T> inside = Packet<T>::within(Limits::min(), Limits::max(), b);
     const Packet<T> estimate = xsimd::reciprocal(inside.v);
     return a * (estimate + estimate * (1 - inside * estimate));
   }
