@@ -6,6 +6,7 @@
 #include <cstdlib>
 #include <mutex>
 #include <new>
+#include <utility>
 #include <vector>
 
 #include "fmt/format.h"
@@ -19,6 +20,9 @@ namespace {
 constexpr std::size_t smallest = 128;
 constexpr std::size_t largest_local = 64 * 1024;
 constexpr std::size_t local_limit = 256;
+// A thread counts for itself until it has taken, or given back, this much more than all know of: an atomic
+// addition costs as much as the rest of a small allocation.
+constexpr std::int64_t uncounted_limit = 64 * 1024;
 
 std::size_t size_class(std::size_t bytes) {
   if (bytes <= smallest) return 0;
@@ -46,7 +50,14 @@ constexpr bool caching = true;
 #endif
 
 struct Counters {
-  std::atomic<std::int64_t> in_use{0}, peak{0}, cached{0}, requests{0};
+  std::atomic<std::int64_t> in_use{0}, peak{0}, held{0}, requests{0};
+
+  void count(std::int64_t bytes) {
+    const std::int64_t now = in_use.fetch_add(bytes, std::memory_order_relaxed) + bytes;
+    std::int64_t before = peak.load(std::memory_order_relaxed);
+    while (before < now && !peak.compare_exchange_weak(before, now, std::memory_order_relaxed)) {
+    }
+  }
 };
 // Never destroyed: tensors in static storage may outlive any other static object.
 Counters& counters() {
@@ -65,9 +76,19 @@ Shared& shared() {
 
 struct Local {
   std::array<std::vector<void*>, class_count> free;
+  std::int64_t uncounted = 0;
   bool alive = true;
+
+  /// Of bytes taken, or where negative given back.
+  void count(std::int64_t bytes) {
+    uncounted += bytes;
+    if (uncounted >= uncounted_limit || uncounted <= -uncounted_limit || !alive) tell();
+  }
+  void tell() { counters().count(std::exchange(uncounted, 0)); }
+
   ~Local() {
     alive = false;
+    tell();
     std::lock_guard lock(shared().mutex);
     for (std::size_t c = 0; c < class_count; ++c)
       shared().free[c].insert(shared().free[c].end(), free[c].begin(), free[c].end());
@@ -78,8 +99,9 @@ thread_local Local local;
 }  // namespace
 
 MemoryStatistics memory_statistics() {
-  auto& c = counters();
-  return {c.in_use, c.peak, c.cached, c.requests};
+  local.tell();
+  const auto& c = counters();
+  return {c.in_use, c.peak, c.held - c.in_use, c.requests};
 }
 
 void release_cached_memory() {
@@ -91,7 +113,7 @@ void release_cached_memory() {
   for (std::size_t k = 0; k < class_count; ++k) {
     taken[k].insert(taken[k].end(), local.free[k].begin(), local.free[k].end());
     local.free[k].clear();
-    counters().cached -= static_cast<std::int64_t>(taken[k].size() * class_size(k));
+    counters().held -= static_cast<std::int64_t>(taken[k].size() * class_size(k));
     for (void* block : taken[k]) std::free(block);
   }
 }
@@ -102,16 +124,11 @@ void* allocate(std::size_t bytes) {
   const std::size_t c = size_class(bytes);
   if (c >= class_count) throw Error(fmt::format("allocate: {} bytes are more than a tensor can hold", bytes));
   const std::size_t size = class_size(c);
-  auto& count = counters();
-  const auto now = count.in_use.fetch_add(static_cast<std::int64_t>(size), std::memory_order_relaxed) +
-                   static_cast<std::int64_t>(size);
-  auto peak = count.peak.load(std::memory_order_relaxed);
-  while (peak < now && !count.peak.compare_exchange_weak(peak, now, std::memory_order_relaxed)) {
-  }
+  const auto taken = static_cast<std::int64_t>(size);
   const auto take = [&](std::vector<void*>& list) {
     void* block = list.back();
     list.pop_back();
-    count.cached.fetch_sub(static_cast<std::int64_t>(size), std::memory_order_relaxed);
+    local.count(taken);
     return block;
   };
   if (size <= largest_local && local.alive && !local.free[c].empty()) return take(local.free[c]);
@@ -119,25 +136,27 @@ void* allocate(std::size_t bytes) {
     std::lock_guard lock(shared().mutex);
     if (!shared().free[c].empty()) return take(shared().free[c]);
   }
+  auto& count = counters();
   count.requests.fetch_add(1, std::memory_order_relaxed);
   void* block = std::aligned_alloc(64, size);
   if (!block) {
     release_cached_memory();
     block = std::aligned_alloc(64, size);
   }
-  if (!block) {
-    count.in_use.fetch_sub(static_cast<std::int64_t>(size), std::memory_order_relaxed);
-    throw Error(fmt::format("allocate: the system has no {} bytes left", bytes));
-  }
+  if (!block) throw Error(fmt::format("allocate: the system has no {} bytes left", bytes));
+  count.held.fetch_add(taken, std::memory_order_relaxed);
+  local.count(taken);
   return block;
 }
 
 void deallocate(void* data, std::size_t bytes) noexcept {
   const std::size_t c = size_class(bytes);
   const std::size_t size = class_size(c);
-  counters().in_use.fetch_sub(static_cast<std::int64_t>(size), std::memory_order_relaxed);
-  if (!caching) return std::free(data);
-  counters().cached.fetch_add(static_cast<std::int64_t>(size), std::memory_order_relaxed);
+  local.count(-static_cast<std::int64_t>(size));
+  if (!caching) {
+    counters().held.fetch_sub(static_cast<std::int64_t>(size), std::memory_order_relaxed);
+    return std::free(data);
+  }
   if (size <= largest_local && local.alive && local.free[c].size() < local_limit) {
     local.free[c].push_back(data);
     return;
@@ -155,7 +174,9 @@ Derived* Storage::set_derived(Derived* derived) noexcept {
   return expected;
 }
 
-void Storage::drop_derived() noexcept { delete derived_.exchange(nullptr, std::memory_order_acq_rel); }
+void Storage::drop_derived() noexcept {
+  if (derived()) delete derived_.exchange(nullptr, std::memory_order_acq_rel);
+}
 
 void Storage::destroy() noexcept {
   drop_derived();

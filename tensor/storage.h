@@ -6,7 +6,8 @@
 
 namespace rill {
 
-/// Figures of the caching allocator, since the program began.
+/// Figures of the caching allocator, since the program began. Each thread but the calling one may have taken,
+/// or given back, up to 64 KiB that are not counted yet.
 struct MemoryStatistics {
   std::int64_t in_use;           ///< bytes held by living tensors
   std::int64_t peak_in_use;      ///< the largest value of in_use
@@ -36,7 +37,8 @@ class Storage {
   static Storage* create(std::size_t bytes);  ///< with one reference; the bytes follow the header
   void retain() noexcept { references_.fetch_add(1, std::memory_order_relaxed); }
   void release() noexcept {
-    if (references_.fetch_sub(1, std::memory_order_acq_rel) == 1) destroy();
+    // The last reference cannot become another's meanwhile; to look costs less than to subtract.
+    if (unique() || references_.fetch_sub(1, std::memory_order_acq_rel) == 1) destroy();
   }
   bool unique() const noexcept { return references_.load(std::memory_order_acquire) == 1; }
   std::byte* bytes() noexcept { return reinterpret_cast<std::byte*>(this) + header_size; }

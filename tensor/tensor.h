@@ -77,7 +77,12 @@ class Tensor {
     return *this;
   }
   ~Tensor() {
-    if (body_ && body_->references.fetch_sub(1, std::memory_order_acq_rel) == 1) destroy();
+    if (!body_) return;
+    auto& references = body_->references;
+    // As in Storage::release.
+    if (references.load(std::memory_order_acquire) == 1 ||
+        references.fetch_sub(1, std::memory_order_acq_rel) == 1)
+      destroy();
   }
   void swap(Tensor& other) noexcept { std::swap(body_, other.body_); }
 
