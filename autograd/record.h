@@ -80,44 +80,63 @@ class Backward {
 
 namespace detail {
 
-struct RuleBase {
+struct RuleBase;
+
+/// What kind of rule it is, and how it is called: one of these, which all rules of a type share.
+struct RuleTable {
   Tensor (*gradient)(RuleBase&, const Tensor& g, const Tensor& y) = nullptr;
   Product (*product)(RuleBase&, const Tensor& g) = nullptr;
   Factors (*factors)(RuleBase&, const Tensor& g) = nullptr;
-  const Window* window = nullptr;
+  const Window& (*window)(const RuleBase&) = nullptr;
   bool identity = false;
   void (*joint)(RuleBase&, Backward&) = nullptr;
   void (*destroy)(RuleBase&) noexcept = nullptr;
+};
+
+struct RuleBase {
+  const RuleTable* table;
+};
+
+template <class F>
+struct RuleOf final : RuleBase {
+  F f;
+  explicit RuleOf(F f_);
 };
 
 template <class F>
 constexpr bool rule_takes_output = std::invocable<F&, const Tensor&, const Tensor&>;
 
 template <class F>
-struct RuleOf final : RuleBase {
-  F f;
-  explicit RuleOf(F f_) : f(std::move(f_)) {
-    if constexpr (std::same_as<F, Window>)
-      window = &f;
-    else if constexpr (std::same_as<F, Identity>)
-      identity = true;
-    else if constexpr (rule_takes_output<F>)
-      gradient = [](RuleBase& r, const Tensor& g, const Tensor& y) -> Tensor {
-        return static_cast<RuleOf&>(r).f(g, y);
-      };
-    else if constexpr (std::invocable<F&, Backward&>)
-      joint = [](RuleBase& r, Backward& b) { static_cast<RuleOf&>(r).f(b); };
-    else if constexpr (std::same_as<std::invoke_result_t<F&, const Tensor&>, Product>)
-      product = [](RuleBase& r, const Tensor& g) { return static_cast<RuleOf&>(r).f(g); };
-    else if constexpr (std::same_as<std::invoke_result_t<F&, const Tensor&>, Factors>)
-      factors = [](RuleBase& r, const Tensor& g) { return static_cast<RuleOf&>(r).f(g); };
-    else
-      gradient = [](RuleBase& r, const Tensor& g, const Tensor&) -> Tensor {
-        return static_cast<RuleOf&>(r).f(g);
-      };
-    destroy = [](RuleBase& r) noexcept { static_cast<RuleOf&>(r).~RuleOf(); };
-  }
-};
+constexpr RuleTable make_rule_table() {
+  using Rule = RuleOf<F>;
+  RuleTable table;
+  if constexpr (std::same_as<F, Window>)
+    table.window = [](const RuleBase& r) -> const Window& { return static_cast<const Rule&>(r).f; };
+  else if constexpr (std::same_as<F, Identity>)
+    table.identity = true;
+  else if constexpr (rule_takes_output<F>)
+    table.gradient = [](RuleBase& r, const Tensor& g, const Tensor& y) -> Tensor {
+      return static_cast<Rule&>(r).f(g, y);
+    };
+  else if constexpr (std::invocable<F&, Backward&>)
+    table.joint = [](RuleBase& r, Backward& b) { static_cast<Rule&>(r).f(b); };
+  else if constexpr (std::same_as<std::invoke_result_t<F&, const Tensor&>, Product>)
+    table.product = [](RuleBase& r, const Tensor& g) { return static_cast<Rule&>(r).f(g); };
+  else if constexpr (std::same_as<std::invoke_result_t<F&, const Tensor&>, Factors>)
+    table.factors = [](RuleBase& r, const Tensor& g) { return static_cast<Rule&>(r).f(g); };
+  else
+    table.gradient = [](RuleBase& r, const Tensor& g, const Tensor&) -> Tensor {
+      return static_cast<Rule&>(r).f(g);
+    };
+  table.destroy = [](RuleBase& r) noexcept { static_cast<Rule&>(r).~Rule(); };
+  return table;
+}
+
+template <class F>
+inline constexpr RuleTable rule_table = make_rule_table<F>();
+
+template <class F>
+RuleOf<F>::RuleOf(F f_) : RuleBase{&rule_table<F>}, f(std::move(f_)) {}
 
 /// The recording of this thread as long as it takes operations, else null.
 class Recording;

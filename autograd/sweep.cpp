@@ -129,7 +129,8 @@ class Sweep final : public Backward {
       if (!any) continue;
       if (!op.joint)
         for (std::uint32_t e = 0; e < op.edges; ++e)
-          if (edges[e].rule->product && needs(edges[e].value)) first_use_.try_emplace(edges[e].value, o);
+          if (edges[e].rule->table->product && needs(edges[e].value))
+            first_use_.try_emplace(edges[e].value, o);
       for (std::uint32_t j = 0; j < op.outputs; ++j) {
         auto& mark = need(op.first_output + j);
         if (mark == none) mark = passed;
@@ -178,7 +179,7 @@ class Sweep final : public Backward {
       op_ = &op;
       op_index_ = o;
       if (op.joint)
-        op.joint->joint(*op.joint, *this);
+        op.joint->table->joint(*op.joint, *this);
       else
         apply_rules(op);
       for (std::uint32_t j = 0; j < op.outputs; ++j)
@@ -269,16 +270,17 @@ class Sweep final : public Backward {
     const auto& op = recording_.ops[static_cast<std::size_t>(info.op)];
     if (op.joint || op.edges != 1) return {};
     const Recording::Edge& parent = recording_.edges[op.first_edge];
-    const Window* window = parent.rule->window;
-    if (!window || window->step != 1 || !needs(parent.value)) return {};
-    const std::int64_t end = end_of(*window, info.shape);
-    open_gaps(parent.value, window->axis, may_borrow);
+    if (!parent.rule->table->window || !needs(parent.value)) return {};
+    const Window& window = parent.rule->table->window(*parent.rule);
+    if (window.step != 1) return {};
+    const std::int64_t end = end_of(window, info.shape);
+    open_gaps(parent.value, window.axis, may_borrow);
     const Cotangent& c = at(parent.value);
-    if (!c.pending || !c.pending->coverage || c.pending->coverage->axis() != window->axis ||
-        c.pending->coverage->meets(window->start, end))
+    if (!c.pending || !c.pending->coverage || c.pending->coverage->axis() != window.axis ||
+        c.pending->coverage->meets(window.start, end))
       return {};
-    take_back(parent.value, window->start, end);
-    return Place{parent.value, window->start, end, window_of(at(parent.value).value, *window, end)};
+    take_back(parent.value, window.start, end);
+    return Place{parent.value, window.start, end, window_of(at(parent.value).value, window, end)};
   }
 
   /// Memory for the cotangent of a value that was made by adding to a slice: the slice's own, if it is free.
@@ -289,7 +291,7 @@ class Sweep final : public Backward {
     if (op.joint) return {};
     for (std::uint32_t e = op.first_edge; e < op.first_edge + op.edges; ++e) {
       const Recording::Edge& edge = recording_.edges[e];
-      if (!edge.rule->identity || !needs(edge.value)) continue;
+      if (!edge.rule->table->identity || !needs(edge.value)) continue;
       const auto& input = recording_.values[edge.value];
       if (!(input.shape == info.shape) || input.dtype != info.dtype) continue;
       if (auto found = find_window(edge.value, false)) {
@@ -309,7 +311,8 @@ class Sweep final : public Backward {
     const bool meets = std::any_of(c.pending->lent.begin(), c.pending->lent.end(), [&](std::uint32_t lent) {
       const auto& info = recording_.values[lent];
       const auto& op = recording_.ops[static_cast<std::size_t>(info.op)];
-      const Window& window = *recording_.edges[op.first_edge].rule->window;
+      const RuleBase& rule = *recording_.edges[op.first_edge].rule;
+      const Window& window = rule.table->window(rule);
       return window.start < end && begin < end_of(window, info.shape);
     });
     if (!meets) return;
@@ -338,21 +341,24 @@ class Sweep final : public Backward {
   }
 
   void apply_rules(const Recording::Op& op) {
-    const Tensor g = at(op.first_output).value;
+    // Nobody reads it after the rules, but who asked for it and who shows what is not finite.
+    Tensor& cotangent = at(op.first_output).value;
+    const Tensor g = need(op.first_output) == source || checking ? cotangent : std::move(cotangent);
     for (std::uint32_t e = 0; e < op.edges; ++e) {
       const Recording::Edge edge = recording_.edges[op.first_edge + e];
       if (!needs(edge.value)) continue;
       RuleBase& rule = *edge.rule;
-      if (rule.window)
-        write_window(edge.value, *rule.window, op.first_output, g, op.name);
-      else if (rule.identity)
+      const RuleTable& table = *rule.table;
+      if (table.gradient)
+        accumulate(edge.value, table.gradient(rule, g, op.output), op.name);
+      else if (table.window)
+        write_window(edge.value, table.window(rule), op.first_output, g, op.name);
+      else if (table.identity)
         accumulate(edge.value, g, op.name);
-      else if (rule.product)
-        gather(edge.value, rule.product(rule, g), op.name);
-      else if (rule.factors)
-        multiply(edge.value, rule.factors(rule, g), op.name);
+      else if (table.product)
+        gather(edge.value, table.product(rule, g), op.name);
       else
-        accumulate(edge.value, rule.gradient(rule, g, op.output), op.name);
+        multiply(edge.value, table.factors(rule, g), op.name);
     }
   }
 

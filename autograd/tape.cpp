@@ -75,8 +75,8 @@ void Recording::rewind(std::size_t op, std::size_t value, Arena::Mark mark) noex
   while (ops.size() > op) {
     const Op& last = ops.back();
     for (std::size_t e = last.first_edge; e < edges.size(); ++e)
-      if (edges[e].rule) edges[e].rule->destroy(*edges[e].rule);
-    if (last.joint) last.joint->destroy(*last.joint);
+      if (RuleBase* rule = edges[e].rule) rule->table->destroy(*rule);
+    if (last.joint) last.joint->table->destroy(*last.joint);
     edges.resize(last.first_edge);
     ops.pop_back();
   }
