@@ -17,6 +17,7 @@
 
 #include "fmt/format.h"
 #include "rill/tensor/error.h"
+#include "rill/tensor/kernels/flush_subnormals.h"
 
 namespace rill {
 namespace {
@@ -142,6 +143,7 @@ class Pool {
   }
 
   void serve(std::size_t own, std::uint32_t job) {
+    const kernels::FlushSubnormals guard;
     while (true) {
       job = await_change(job_, job);
       if (stopping_.load(std::memory_order_relaxed)) return;
@@ -210,14 +212,22 @@ int threads() { return pool().count(); }
 namespace detail {
 
 void parallel_parts(std::int64_t parts, FunctionRef<void(std::int64_t)> body) {
-  if (parts > 1 && pool().run(parts, body)) return;
+  parallel_parts_if(parts > 1, parts, body);
+}
+
+void parallel_parts_if(bool worth, std::int64_t parts, FunctionRef<void(std::int64_t)> body) {
+  const kernels::FlushSubnormals guard;
+  if (worth && pool().run(parts, body)) return;
   for (std::int64_t part = 0; part < parts; ++part) body(part);
 }
 
 void parallel_for(std::int64_t n, std::int64_t grain, FunctionRef<void(std::int64_t, std::int64_t)> body) {
   if (n <= 0) return;
   grain = std::max<std::int64_t>(grain, 1);
-  if (n <= grain) return body(0, n);
+  if (n <= grain) {
+    const kernels::FlushSubnormals guard;
+    return body(0, n);
+  }
   parallel_parts((n + grain - 1) / grain,
                  [&](std::int64_t part) { body(part * grain, std::min(n, (part + 1) * grain)); });
 }

@@ -6,6 +6,7 @@
 #include "rill/tensor/error.h"
 #include "rill/tensor/kernels/copy.h"
 #include "rill/tensor/kernels/dispatch.h"
+#include "rill/tensor/kernels/flush_subnormals.h"
 #include "rill/tensor/threads.h"
 
 namespace rill::kernels {
@@ -121,6 +122,7 @@ Tensor index_add(const Shape& shape, int axis, const Tensor& indices, const Tens
     using T = decltype(type);
     const T* a = TensorAccess::data<T>(from);
     T* b = TensorAccess::raw<T>(out);
+    const FlushSubnormals guard;
     // Rows may meet, so they are added in order.
     for (std::int64_t row = 0; row < around.outer * n; ++row) {
       T* to = b + (row / n * shape[axis] + index[static_cast<std::size_t>(row % n)]) * around.inner;
@@ -156,6 +158,7 @@ Tensor scatter_add(const Tensor& x, int axis, const Tensor& indices, const Tenso
     using T = decltype(type);
     const T* a = TensorAccess::data<T>(from);
     T* b = TensorAccess::raw<T>(out);
+    const FlushSubnormals guard;
     for_each_gathered(x.shape(), axis, indices, "scatter_add",
                       [&](std::size_t i, std::int64_t place) { b[place] += a[i]; });
   });

@@ -233,15 +233,10 @@ void run_all(std::span<const OptimizerStep<Factors>> steps) {
     total += n;
   }
 
-  const auto run_part = [&](std::int64_t p) {
+  detail::parallel_parts_if(total > part_size, static_cast<std::int64_t>(parts.size()), [&](std::int64_t p) {
     const Part& part = parts[static_cast<std::size_t>(p)];
     prepared[part.step].run(prepared[part.step], part.begin, part.end);
-  };
-  const auto count = static_cast<std::int64_t>(parts.size());
-  if (total <= part_size)
-    for (std::int64_t p = 0; p < count; ++p) run_part(p);
-  else
-    detail::parallel_parts(count, run_part);
+  });
 
   for (auto& step : prepared) {
     step.weight.commit();

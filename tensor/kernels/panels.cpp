@@ -103,10 +103,7 @@ Packs* packs_of(const Tensor& b) {
   return dynamic_cast<Packs*>(derived);
 }
 
-void over_panels(std::int64_t panels, std::int64_t elements, detail::FunctionRef<void(std::int64_t)> body) {
-  if (elements >= 16384) return detail::parallel_parts(panels, body);
-  for (std::int64_t panel = 0; panel < panels; ++panel) body(panel);
-}
+constexpr std::int64_t worth_threads = 16384;  // elements
 
 }  // namespace
 
@@ -119,7 +116,7 @@ const T* packed_panels(const Tensor& b, const Matrix<T>& matrix, std::int64_t k,
   const View view{matrix.data, matrix.stride, matrix.transposed, false, k, n};
   return static_cast<const T*>(
       packs->find_or_pack(view, static_cast<std::size_t>(k * n) * sizeof(T), [&](void* to) {
-        over_panels(panels.count, k * n, [&](std::int64_t panel) {
+        detail::parallel_parts_if(k * n >= worth_threads, panels.count, [&](std::int64_t panel) {
           const std::int64_t column = panels.begin(panel);
           const std::int64_t width = panels.size(panel);
           copy_rows(matrix.from(0, column), k, width, static_cast<T*>(to) + k * column, width);
@@ -135,7 +132,7 @@ const std::uint32_t* packed_blocks(const Tensor& b, const Matrix<float>& matrix,
   const auto bytes = static_cast<std::size_t>(blocks::count(k, n)) * sizeof(std::uint32_t);
   return static_cast<const std::uint32_t*>(packs->find_or_pack(view, bytes, [&](void* to) {
     const Panels panels = panels_of<Bfloat16>(n);
-    over_panels(panels.count, k * n, [&](std::int64_t panel) {
+    detail::parallel_parts_if(k * n >= worth_threads, panels.count, [&](std::int64_t panel) {
       const std::int64_t column = panels.begin(panel);
       blocks::fill(matrix.from(0, column), 0, k, k, panels.size(panel),
                    static_cast<std::uint32_t*>(to) + blocks::count(k, column));

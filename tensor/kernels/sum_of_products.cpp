@@ -88,11 +88,6 @@ void over_stretches(const std::vector<Pair<T>>& pairs, std::int64_t units, const
   if (stretch.rows > 0) body(stretch);
 }
 
-void in_parallel(bool worth_it, std::int64_t parts, detail::FunctionRef<void(std::int64_t)> body) {
-  if (worth_it) return detail::parallel_parts(parts, body);
-  for (std::int64_t part = 0; part < parts; ++part) body(part);
-}
-
 constexpr std::int64_t worth_threads = 400'000, worth_copying = 16384;
 
 /// Adds a stretch to c [m, n], or writes it there, by panels of columns, so that nothing is summed across
@@ -103,7 +98,7 @@ void multiply(const Stretch<T>& stretch, std::int64_t m, std::int64_t n, T* c, b
   const gemm::Scratch<T> gathered(left_in_place ? 0 : stretch.rows * m);
   const auto units = static_cast<std::int64_t>(stretch.units.size());
   if (!left_in_place)
-    in_parallel(m * stretch.rows >= worth_copying, units, [&](std::int64_t unit) {
+    detail::parallel_parts_if(m * stretch.rows >= worth_copying, units, [&](std::int64_t unit) {
       stretch.over_unit(unit, [&](const Pair<T>& piece, std::int64_t begin) {
         gemm::copy_rows(piece.left, piece.rows, m, gathered.data() + begin * m, m);
       });
@@ -119,25 +114,27 @@ void multiply(const Stretch<T>& stretch, std::int64_t m, std::int64_t n, T* c, b
   const gemm::Panels panels = gemm::panels_of<T>(n);
   const std::int64_t blocks = (m + tallest - 1) / tallest;
   const std::int64_t block_rows = (m + blocks - 1) / blocks;
-  in_parallel(2 * m * n * stretch.rows > worth_threads, panels.count * blocks, [&](std::int64_t part) {
-    const std::int64_t row = part % blocks * block_rows, column = panels.begin(part / blocks);
-    const std::int64_t width = panels.size(part / blocks);
-    const gemm::Scratch<T> panel(right_in_place ? 0 : std::min(deepest, stretch.rows) * width);
-    for (std::int64_t top = 0; top < stretch.rows; top += deepest) {
-      const std::int64_t depth = std::min(deepest, stretch.rows - top);
-      if (!right_in_place)
-        for (std::int64_t unit = top / stretch.unit_rows; unit * stretch.unit_rows < top + depth; ++unit)
-          stretch.over_unit(unit, [&](const Pair<T>& piece, std::int64_t begin) {
-            gemm::copy_rows(piece.right.from(0, column), piece.rows, width,
-                            panel.data() + (begin - top) * width, width);
-          });
-      Matrix<T> columns = left.from(top, row);
-      columns.transposed = true;
-      gemm::multiply(gemm::Product<T>{std::min(block_rows, m - row), width, depth, columns,
-                                      right_in_place ? right.from(0, column) : Matrix<T>{panel.data(), width},
-                                      c + row * n + column, n, accumulate || top > 0});
-    }
-  });
+  detail::parallel_parts_if(
+      2 * m * n * stretch.rows > worth_threads, panels.count * blocks, [&](std::int64_t part) {
+        const std::int64_t row = part % blocks * block_rows, column = panels.begin(part / blocks);
+        const std::int64_t width = panels.size(part / blocks);
+        const gemm::Scratch<T> panel(right_in_place ? 0 : std::min(deepest, stretch.rows) * width);
+        for (std::int64_t top = 0; top < stretch.rows; top += deepest) {
+          const std::int64_t depth = std::min(deepest, stretch.rows - top);
+          if (!right_in_place)
+            for (std::int64_t unit = top / stretch.unit_rows; unit * stretch.unit_rows < top + depth; ++unit)
+              stretch.over_unit(unit, [&](const Pair<T>& piece, std::int64_t begin) {
+                gemm::copy_rows(piece.right.from(0, column), piece.rows, width,
+                                panel.data() + (begin - top) * width, width);
+              });
+          Matrix<T> columns = left.from(top, row);
+          columns.transposed = true;
+          gemm::multiply(
+              gemm::Product<T>{std::min(block_rows, m - row), width, depth, columns,
+                               right_in_place ? right.from(0, column) : Matrix<T>{panel.data(), width},
+                               c + row * n + column, n, accumulate || top > 0});
+        }
+      });
 }
 
 }  // namespace
@@ -190,7 +187,7 @@ void multiply_rounded(const Stretch<float>& stretch, std::int64_t m, std::int64_
     gemm::blocks::clear(end_row, depth, depth, n, right);
   }
   const auto units = static_cast<std::int64_t>(stretch.units.size());
-  in_parallel((m + n) * depth >= worth_copying, units, [&](std::int64_t unit) {
+  detail::parallel_parts_if((m + n) * depth >= worth_copying, units, [&](std::int64_t unit) {
     stretch.over_unit(unit, [&](const Pair<float>& piece, std::int64_t begin) {
       gemm::round_transposed(piece.left, piece.rows, m, left.data() + begin_row + begin, depth);
       if (found < 0) gemm::blocks::fill(piece.right, begin, piece.rows, depth, n, right);
@@ -200,16 +197,17 @@ void multiply_rounded(const Stretch<float>& stretch, std::int64_t m, std::int64_
   constexpr std::int64_t shortest = 8, tallest = 128;
   const std::int64_t half = (m / 2 + shortest - 1) / shortest * shortest;
   const std::int64_t block_rows = std::clamp(half, shortest, tallest);
-  in_parallel(2 * m * n * depth > worth_threads, (m + block_rows - 1) / block_rows, [&](std::int64_t part) {
-    const std::int64_t row = part * block_rows;
-    gemm::multiply(gemm::RoundedProduct{std::min(block_rows, m - row),
-                                        n,
-                                        depth,
-                                        {left.data() + row * depth, depth},
-                                        right,
-                                        c + row * n,
-                                        accumulate});
-  });
+  detail::parallel_parts_if(2 * m * n * depth > worth_threads, (m + block_rows - 1) / block_rows,
+                            [&](std::int64_t part) {
+                              const std::int64_t row = part * block_rows;
+                              gemm::multiply(gemm::RoundedProduct{std::min(block_rows, m - row),
+                                                                  n,
+                                                                  depth,
+                                                                  {left.data() + row * depth, depth},
+                                                                  right,
+                                                                  c + row * n,
+                                                                  accumulate});
+                            });
   if (in_place && found < 0) before->rows() = std::move(rows);
 }
 
