@@ -85,42 +85,48 @@ def ratio(a, b):
     return "-" if a is None or b is None else f"{a / b:.2f}"
 
 
-def matmul_floor(times):
-    """Milliseconds of the reference step's products at the best rate of each, of {benchmark: microseconds}."""
+def matmul_floors(rounds):
+    """Milliseconds of the reference step's products in each round, of [{benchmark: microseconds}, ...]: each product by
+    what computed it fastest in the median round. To choose anew in each would favour its quietest moments."""
     best = {}
-    for name, time in times.items():
+    for name in rounds[0]:
         count, x, shape = name.split("/")[1].partition("x")
         if x:
-            best[shape] = min(best.get(shape, float("inf")), int(count) * time / 1e3)
-    return sum(best.values())
+            time = statistics.median(times[name] for times in rounds)
+            if shape not in best or time < best[shape][0]:
+                best[shape] = time, name, int(count) / 1e3
+    return [sum(count * times[name] for _, name, count in best.values()) for times in rounds]
 
 
 def step_round(programs):
-    """Milliseconds of everything once, the peak, and nanoseconds of a round trip between two processors."""
+    """Milliseconds of the steps, microseconds of the floor's parts, and the peaks."""
     medians, peaks = {}, []
-    for name, runs in programs.repeated("^(floor|step)/", 0.15, 2).items():
+    for name, runs in programs.repeated("^(floor|step)/", 0.05, 6).items():
         medians[name] = statistics.median(run["median"] for run in runs)
         if name == "floor/fma":
             peaks = [run["gflops"] for run in runs]
-    trip = 1e3 * medians["floor/round_trip"] if "floor/round_trip" in medians else None
     times = {name: time / 1e3 for name, time in medians.items() if name.startswith("step/")}
-    times["floor"] = matmul_floor({name: time for name, time in medians.items() if name.startswith("floor/")})
+    floor = {name: time for name, time in medians.items() if name.startswith("floor/")}
     if programs.twin:
         for cell in ["composed", "lstm"]:
             times[f"libtorch/{cell}"] = programs.libtorch(cell=cell, steps=10)
         times["libtorch"] = min(times["libtorch/composed"], times["libtorch/lstm"])
-    return times, peaks, trip
+    return times, floor, peaks
 
 
 def step(programs, rounds, results):
     # A shared machine slows down for seconds at a time, and what goes through memory or from one processor to another
-    # more than products in a cache. So rounds are short, and what is compared is compared within each.
-    taken, peaks, trips = [], [], []
+    # more than products in a cache. So rounds are short, everything in them is measured in turn many times, and what is
+    # compared is compared within each.
+    taken, floors, peaks = [], [], []
     for _ in range(3 * rounds):
-        times, peak, trip = step_round(programs)
+        times, floor, peak = step_round(programs)
         taken.append(times)
+        floors.append(floor)
         peaks.extend(peak)
-        trips.append(trip)
+    for times, floor in zip(taken, matmul_floors(floors)):
+        times["floor"] = floor
+    trips = [1e3 * floor["floor/round_trip"] if "floor/round_trip" in floor else None for floor in floors]
     results["step"] = {"fma_gflops": statistics.median(peaks), "round_trip_ns": trips, "rounds": taken}
     print(f"\nFMA peak {statistics.median(peaks):.0f} GFLOP/s.")
     show_step("Medians of rounds", taken)
