@@ -82,8 +82,8 @@ void backward_row(const void* context, const Row& row) {
   const F& f = *static_cast<const F*>(context);
   for (std::int64_t at = 0; at < row.count; at += Packet<T>::width) {
     const std::int64_t left = row.count - at;
-    // What a step computed is no longer in the cache when the sweep comes back to it, and the processor itself
-    // does not fetch ahead along as many operands as there are here.
+    // What a step computed is no longer in the cache when the sweep comes back to it, and the processor
+    // itself does not fetch ahead along as many operands as there are here.
     if (row.next) (simd::prefetch_next<T>(row, I, at), ...);
     const auto outputs = as_tuple(f(Dual<T, 1U << I>{load<T>(row, I, at, left), {Packet<T>(1)}}...));
     std::array<Packet<T>, Outputs> g;
@@ -98,6 +98,7 @@ void backward_row(const void* context, const Row& row) {
             (add_partial<static_cast<unsigned>(Input)>(sum, g[j++], y), ...);
           },
           outputs);
+      if (row.adds && row.adds[k]) sum = sum + load<T>(row, k, at, left);
       store<T>(row, k, at, left, sum);
     };
     (give(std::integral_constant<std::size_t, I>{}), ...);
@@ -126,17 +127,25 @@ struct Rule {
       operands[n + j] =
           b.cotangent(j).defined() ? b.cotangent(j) : expand(zeros({}, inputs[0].dtype()), shape);
     std::array<bool, n> in_place{};
+    std::array<simd::Sum, n> sums;
+    std::size_t summed = 0;
     for (std::size_t i = 0; i < n; ++i) {
       if (!b.wants(i)) continue;
+      if (!(inputs[i].shape() == shape)) {
+        sums[summed++] = {i, n + Outputs + i, {}};
+        continue;
+      }
       Tensor& gradient = operands[n + Outputs + i];
-      if (inputs[i].shape() == shape) gradient = b.destination(i);
+      gradient = b.destination(i);
       in_place[i] = gradient.defined();
       if (!in_place[i]) gradient = make_output(operands, shape, inputs[0].dtype());
     }
+    constexpr std::int64_t part_size = 4096;
     simd::run(shape, operands, n + Outputs,
               inputs[0].dtype() == DType::float32 ? &backward_row<float, F, Outputs, I...>
                                                   : &backward_row<double, F, Outputs, I...>,
-              &f);
+              &f, part_size, std::span(sums).first(summed));
+    for (std::size_t k = 0; k < summed; ++k) operands[sums[k].output] = sums[k].value;
     for (std::size_t i = 0; i < n; ++i)
       if (b.wants(i) && !in_place[i]) b.give(i, operands[n + Outputs + i]);
   }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cstring>
 #include <utility>
 
 #include "fmt/format.h"
@@ -112,11 +113,13 @@ bool fits(const Layout& layout, std::size_t operand, bool written) {
 // Goes over the rows of several operands, which are cut into blocks.
 class Rows {
  public:
-  Rows(const Layout& layout, std::span<const Tensor> operands, std::int64_t block)
+  /// A part is `grain` rows, or blocks of rows, that follow each other.
+  Rows(const Layout& layout, std::span<const Tensor> operands, std::int64_t block, std::int64_t grain)
       : axes_(layout.sizes.size()),
         operands_(operands.size()),
         columns_(layout.sizes.back()),
         block_(block),
+        grain_(grain),
         sizes_(layout.sizes),
         byte_strides_(static_cast<std::size_t>(axes_) * operands_) {
     sizes_.back() = (columns_ + block - 1) / block;
@@ -132,10 +135,32 @@ class Rows {
   }
 
   std::int64_t units() const { return count(sizes_); }
+  std::int64_t parts() const { return (units() + grain_ - 1) / grain_; }
 
-  void run(std::int64_t begin, std::int64_t end, RowKernel kernel, const void* context) const {
+  /// Lets each part sum what is written for operand k into a row of its own of `sums`.
+  void set_sums(std::size_t k, const Tensor& sums) {
+    if (summed_.empty()) adds_.fill(false);
+    summed_.push_back(k);
+    adds_[k] = true;
+    step_[k] = 1;
+    first_[k] = first_element(TensorAccess::body(sums));
+    sum_bytes_[k] = sums.count() / parts() * bytes_of(TensorAccess::body(sums));
+  }
+
+  void run(RowKernel kernel, const void* context) const {
+    rill::detail::parallel_for(units(), grain_, [&](std::int64_t begin, std::int64_t end) {
+      run_part(begin, end, kernel, context);
+    });
+  }
+
+ private:
+  void run_part(std::int64_t begin, std::int64_t end, RowKernel kernel, const void* context) const {
     std::array<void*, most_operands> at;
     std::copy_n(first_.begin(), operands_, at.begin());
+    for (const std::size_t k : summed_) {
+      at[k] = static_cast<std::byte*>(at[k]) + begin / grain_ * sum_bytes_[k];
+      std::memset(at[k], 0, static_cast<std::size_t>(sum_bytes_[k]));
+    }
     Dims index(axes_, 0);
     std::int64_t rest = begin;
     for (int axis = axes_ - 1; axis >= 0; --axis) {
@@ -154,11 +179,11 @@ class Rows {
         index[axis] = 0;
         move(at, axis, 1 - sizes_[axis]);
       }
-      kernel(context, {now.data(), step_.data(), columns, at.data()});
+      kernel(context,
+             {now.data(), step_.data(), columns, at.data(), summed_.empty() ? nullptr : adds_.data()});
     }
   }
 
- private:
   void move(std::array<void*, most_operands>& at, int axis, std::int64_t steps) const {
     const std::int64_t* stride = byte_strides_.data() + static_cast<std::size_t>(axis) * operands_;
     for (std::size_t k = 0; k < operands_; ++k)
@@ -167,51 +192,83 @@ class Rows {
 
   int axes_;
   std::size_t operands_;
-  std::int64_t columns_, block_;
+  std::int64_t columns_, block_, grain_;
   Dims sizes_;  // the last axis counts blocks
   std::array<void*, most_operands> first_;
   std::array<std::int64_t, most_operands> step_;
   std::vector<std::int64_t> byte_strides_;  // [axis][operand]
+  std::vector<std::size_t> summed_;
+  std::array<bool, most_operands> adds_;
+  std::array<std::int64_t, most_operands> sum_bytes_;
 };
+
+// Whether each row of the loop meets all elements of an operand once, and all rows the same ones.
+bool repeats_by_row(const Layout& layout, std::size_t operand, std::int64_t elements) {
+  const Dims& strides = layout.strides[operand];
+  return layout.sizes.back() == elements && strides.back() == 1 &&
+         std::all_of(strides.begin(), strides.end() - 1, [](std::int64_t stride) { return stride == 0; });
+}
 
 }  // namespace
 
 void run(const Shape& shape, std::span<const Tensor> operands, std::size_t first_written, RowKernel kernel,
-         const void* context, std::int64_t part_size) {
+         const void* context, std::int64_t part_size, std::span<Sum> sums) {
   const std::int64_t elements = count(shape);
-  if (elements == 0 || run_as_one_row(shape, elements, operands, first_written, kernel, context, part_size))
+  if (sums.empty() &&
+      (elements == 0 || run_as_one_row(shape, elements, operands, first_written, kernel, context, part_size)))
     return;
   const Tensor* leading = kernels::leading_operand(operands, shape);
   const Dims row_major = kernels::memory_order(row_major_strides(shape));
-  Layout layout =
-      kernels::collapse(shape, operands, leading ? kernels::memory_order(leading->strides()) : row_major);
+  const Dims order = leading ? kernels::memory_order(leading->strides()) : row_major;
+  Layout layout = kernels::collapse(shape, operands, order);
   const auto all_fit = [&] {
     for (std::size_t k = 0; k < operands.size(); ++k)
       if (operands[k].defined() && !fits(layout, k, k >= first_written)) return false;
     return true;
   };
-  std::vector<Tensor> with_copies;
+  std::vector<Tensor> replaced;
+  const auto replace = [&](std::size_t k, const Tensor& x) {
+    if (replaced.empty()) replaced.assign(operands.begin(), operands.end());
+    replaced[k] = x;
+    operands = replaced;
+  };
+  const bool by_row = elements > 0 && all_fit();
+  for (Sum& sum : sums) {
+    const Tensor& input = operands[sum.input];
+    if (by_row && input.count() <= part_size && repeats_by_row(layout, sum.input, input.count())) continue;
+    sum.value = make_output(operands, shape, input.dtype());
+    replace(sum.output, sum.value);
+  }
+  if (elements == 0) return;
+  if (!replaced.empty()) layout = kernels::collapse(shape, operands, order);
   std::vector<std::pair<Tensor, Tensor>> to_write_back;
   if (!all_fit()) {
     layout = kernels::collapse(shape, operands, row_major);
-    with_copies.assign(operands.begin(), operands.end());
     for (std::size_t k = 0; k < operands.size(); ++k) {
       if (!operands[k].defined() || fits(layout, k, k >= first_written)) continue;
-      with_copies[k] = Tensor::empty(shape, operands[k].dtype());
+      const Tensor given = operands[k], own = Tensor::empty(shape, given.dtype());
+      replace(k, own);
       if (k < first_written)
-        copy_elements(kernels::expand(operands[k], shape), with_copies[k]);
+        copy_elements(kernels::expand(given, shape), own);
       else
-        to_write_back.emplace_back(with_copies[k], operands[k]);
+        to_write_back.emplace_back(own, given);
     }
-    operands = with_copies;
     layout = kernels::collapse(shape, operands, row_major);
   }
 
-  const Rows rows(layout, operands, std::min(layout.sizes.back(), part_size));
-  const std::int64_t grain = std::max<std::int64_t>(1, part_size / layout.sizes.back());
-  rill::detail::parallel_for(rows.units(), grain, [&](std::int64_t begin, std::int64_t end) {
-    rows.run(begin, end, kernel, context);
-  });
+  std::int64_t grain = std::max<std::int64_t>(1, part_size / layout.sizes.back());
+  // Each part has sums of its own, so there are to be few.
+  constexpr std::int64_t most_sums = 64;
+  if (!sums.empty()) grain = std::max(grain, (elements / layout.sizes.back() + most_sums - 1) / most_sums);
+  Rows rows(layout, operands, std::min(layout.sizes.back(), part_size), grain);
+  for (Sum& sum : sums) {
+    if (sum.value.defined()) continue;
+    Shape parts = operands[sum.input].shape();
+    parts.insert(0, rows.parts());
+    sum.value = Tensor::empty(parts, operands[sum.input].dtype());
+    rows.set_sums(sum.output, sum.value);
+  }
+  rows.run(kernel, context);
   for (const auto& [from, to] : to_write_back) copy_elements(from, to);
 }
 

@@ -16,6 +16,7 @@ struct Row {
   const std::int64_t* step;
   std::int64_t count;
   void* const* next = nullptr;  ///< where the next row's elements lie, if there is one
+  const bool* adds = nullptr;   ///< if not null, which operands the results are added to
 };
 
 using RowKernel = void (*)(const void* context, const Row& row);
@@ -27,12 +28,19 @@ Shape common_shape(std::span<Tensor> inputs, const char* operation);
 /// An output for those inputs: of their common shape, and in the memory order of the first input that has it.
 Tensor make_output(std::span<const Tensor> inputs, const Shape& shape, DType dtype);
 
+/// A result that is wanted summed over the axes along which one of the inputs repeats, such as the gradient
+/// of a bias.
+struct Sum {
+  std::size_t input, output;  ///< places among the operands; the output holds no value
+  Tensor value;  ///< set by `run`: broadcasts of the input's shape, whose sum to that shape is the result
+};
+
 /// Calls the kernel over all elements of `shape`, row by row, spread over the threads. Operands broadcast to
-/// `shape`; those from `first_written` on are written to and have that shape; one that holds no value is
-/// passed as null. At most 128 operands. A thread takes about `part_size` elements at once: more where there
-/// is little work for each.
+/// `shape`; those from `first_written` on are written to and have that shape; one that holds no value and is
+/// not the output of a sum is passed as null. At most 128 operands. A thread takes about `part_size` elements
+/// at once: more where there is little work for each.
 void run(const Shape& shape, std::span<const Tensor> operands, std::size_t first_written, RowKernel kernel,
-         const void* context, std::int64_t part_size = 4096);
+         const void* context, std::int64_t part_size = 4096, std::span<Sum> sums = {});
 
 /// Copies elements between tensors of one shape and dtype, whatever their layouts.
 void copy_elements(const Tensor& from, const Tensor& to);

@@ -7,6 +7,7 @@
 #include "rill/autograd/transforms.h"
 #include "rill/tensor/create.h"
 #include "rill/tensor/random.h"
+#include "rill/tensor/threads.h"
 #include "tests/catch.h"
 
 using namespace rill;
@@ -201,6 +202,47 @@ TEST_CASE("fused takes one tensor twice, also where its gradient is recorded", "
     CHECK(largest_difference(grad(one)(x), grad(other)(x)) < 1e-13);
     CHECK(largest_difference(hessian(one, x0), hessian(other, x0)) < 1e-12);
   }
+}
+
+TEST_CASE("gradients of inputs that repeat are those of the same operations, whatever repeats",
+          "[autograd][fused]") {
+  const auto f = [](auto x, auto a, auto b, auto c) { return tanh(x * a + b) * c; };
+  const auto check = [&](const Tensor& x, const Shape& a, const Shape& b, const Shape& c) {
+    CAPTURE(to_string(x.shape()), to_string(a), to_string(b), to_string(c));
+    const Tensor weights = random(x.shape());
+    Tape tape;
+    const std::vector<Tensor> inputs = {tape.watch(x), tape.watch(random(a)), tape.watch(random(b)),
+                                        tape.watch(random(c))};
+    const auto one = tape.gradient({fused(f, inputs[0], inputs[1], inputs[2], inputs[3]), weights}, inputs);
+    const auto other = tape.gradient({f(inputs[0], inputs[1], inputs[2], inputs[3]), weights}, inputs);
+    for (std::size_t i = 0; i < inputs.size(); ++i) CHECK(largest_difference(one[i], other[i]) < 1e-11);
+  };
+  seed(7);
+  check(random({300, 40}), {40}, {1, 40}, {300, 1});
+  check(random({300, 40}), {40}, {}, {1});
+  check(random({1, 40}), {40}, {40}, {1, 1});
+  check(random({2, 70, 110}), {110}, {1, 1, 110}, {70, 110});
+  check(random({2, 70, 110}), {70, 1}, {2, 1, 110}, {1, 70, 110});
+  check(random({5, 5000}), {5000}, {1, 5000}, {5, 1});                        // longer than a part
+  check(permute(random({70, 3, 33}), {1, 0, 2}), {33}, {70, 33}, {3, 1, 1});  // time-major
+  check(transpose(random({40, 300}), 0, 1), {40}, {300, 1}, {});              // rows lie along the other axis
+  check(slice(random({300, 80}), 1, {.step = 2}), {40}, {1, 40}, {300, 40});  // no dense rows
+  check(random({0, 40}), {40}, {1, 40}, {});
+}
+
+TEST_CASE("gradients of inputs that repeat have the same bits with any number of threads",
+          "[autograd][fused]") {
+  const int before = threads();
+  const Tensor x = uniform({999, 130}), bias = uniform({130});
+  const auto gradient = [&](int count) {
+    set_threads(count);
+    Tape tape;
+    const Tensor b = tape.watch(bias);
+    return tape.gradient(sum(fused([](auto a, auto c) { return sigmoid(a + c) * a; }, x, b)), b);
+  };
+  const auto one = gradient(1).to_vector<float>(), three = gradient(3).to_vector<float>();
+  set_threads(before);
+  CHECK(one == three);
 }
 
 TEST_CASE("fused says what is wrong with its inputs", "[autograd][fused][errors]") {
