@@ -151,21 +151,25 @@ class Pool {
     }
   }
 
-  /// Works through the thread's own share, then helps with the others.
+  /// Works through the thread's own share, then helps with the others. What is done is told once a share: all
+  /// threads write to that number.
   void work(std::size_t own, std::uint32_t job) {
     for (std::size_t i = 0; i < shares_.size(); ++i) {
       Share& share = shares_[(own + i) % shares_.size()];
+      std::uint32_t done = 0, parts = 0;
       std::uint64_t word = share.word.load(std::memory_order_acquire);
       while (word >> 32 == job && (word & 0xffffffffu) != 0) {
         if (!share.word.compare_exchange_weak(word, word - 1, std::memory_order_acq_rel)) continue;
+        parts = parts_;  // until this part is told, no later job begins
         do_part(share.end - static_cast<std::int64_t>(word & 0xffffffffu));
+        ++done;
         word = share.word.load(std::memory_order_acquire);
       }
+      if (done > 0 && done_.fetch_add(done, std::memory_order_acq_rel) + done == parts) done_.notify_one();
     }
   }
 
   void do_part(std::int64_t part) {
-    const std::uint32_t parts = parts_;
     try {
       (*body_)(part);
     } catch (...) {
@@ -175,7 +179,6 @@ class Pool {
         error_part_ = part;
       }
     }
-    if (done_.fetch_add(1, std::memory_order_acq_rel) + 1 == parts) done_.notify_one();
   }
 
   std::atomic<bool> busy_{false};
