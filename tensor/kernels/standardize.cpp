@@ -1,6 +1,7 @@
 #include "rill/tensor/kernels/standardize.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 
 #include "rill/tensor/kernels/copy.h"
@@ -17,10 +18,15 @@ namespace {
 template <class T, class F, class Rest>
 T total(std::int64_t columns, const F& f, const Rest& rest) {
   using Packet = simd::Packet<T>;
-  typename Packet::Batch sum(T(0));
+  constexpr std::int64_t width = Packet::width,
+                         chains = 4;  // an addition takes as long as four can be begun in
+  std::array<typename Packet::Batch, chains> sums;
+  sums.fill(typename Packet::Batch(T(0)));
   std::int64_t j = 0;
-  for (; j + Packet::width <= columns; j += Packet::width) sum += f(j).v;
-  T result = xsimd::hadd(sum);
+  for (; j + chains * width <= columns; j += chains * width)
+    for (std::int64_t k = 0; k < chains; ++k) sums[static_cast<std::size_t>(k)] += f(j + k * width).v;
+  for (; j + width <= columns; j += width) sums[0] += f(j).v;
+  T result = xsimd::hadd((sums[0] + sums[1]) + (sums[2] + sums[3]));
   for (; j < columns; ++j) result += rest(j);
   return result;
 }
