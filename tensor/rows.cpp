@@ -169,7 +169,8 @@ class Rows {
       move(at, axis, index[axis]);
     }
     for (std::int64_t unit = begin; unit < end; ++unit) {
-      const std::array<void*, most_operands> now = at;
+      std::array<void*, most_operands> now;
+      std::copy_n(at.begin(), operands_, now.begin());
       const std::int64_t columns = std::min(block_, columns_ - index.back() * block_);
       for (int axis = axes_ - 1; axis >= 0; --axis) {
         if (++index[axis] < sizes_[axis]) {
