@@ -58,13 +58,13 @@ class Programs:
                 runs.setdefault(b["run_name"], []).append(b)
         return runs
 
-    def libtorch(self, **flags):
-        """The median of a task of libtorch, in the unit of the twin; None where it was not built."""
+    def libtorch(self, figure="median", **flags):
+        """That figure of a task of libtorch, in the unit of the twin; None where it was not built."""
         if not self.twin:
             return None
         words = [word for name, value in flags.items() for word in (f"--{name.replace('_', '-')}", str(value))]
         out = subprocess.run(self.twin + words, check=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL).stdout
-        return json.loads(out)["median"]
+        return json.loads(out)[figure]
 
 
 def row(*cells):
@@ -100,16 +100,20 @@ def matmul_floors(rounds):
 
 def step_round(programs):
     """Milliseconds of the steps, microseconds of the floor's parts, and the peaks."""
-    medians, peaks = {}, []
+    # What disturbs comes in bursts of milliseconds. A median over products of 40 us would leave them out, and one over
+    # steps of 20 ms would not; so it is means over a twentieth of a second that are compared.
+    times, floor, peaks = {}, {}, []
     for name, runs in programs.repeated("^(floor|step)/", 0.05, 6).items():
-        medians[name] = statistics.median(run["median"] for run in runs)
+        mean = statistics.median(run["mean"] for run in runs)
+        if name.startswith("step/"):
+            times[name] = mean / 1e3
+        else:
+            floor[name] = mean
         if name == "floor/fma":
             peaks = [run["gflops"] for run in runs]
-    times = {name: time / 1e3 for name, time in medians.items() if name.startswith("step/")}
-    floor = {name: time for name, time in medians.items() if name.startswith("floor/")}
     if programs.twin:
         for cell in ["composed", "lstm"]:
-            times[f"libtorch/{cell}"] = programs.libtorch(cell=cell, steps=10)
+            times[f"libtorch/{cell}"] = programs.libtorch("mean", cell=cell, steps=10)
         times["libtorch"] = min(times["libtorch/composed"], times["libtorch/lstm"])
     return times, floor, peaks
 
