@@ -30,10 +30,16 @@ using simd::store;
 template <class R>
 struct Outputs {
   static constexpr std::size_t count = 1;
+  static constexpr bool are_values = std::convertible_to<R, Packet<float>>;
 };
 template <class... R>
 struct Outputs<std::tuple<R...>> {
   static constexpr std::size_t count = sizeof...(R);
+  static constexpr bool are_values = (std::convertible_to<R, Packet<float>> && ...);
+};
+template <>
+struct Outputs<void> {
+  static constexpr bool are_values = false;
 };
 
 template <class R>
@@ -47,12 +53,14 @@ auto as_tuple(R result) {
 template <class T, std::size_t>
 using Repeat = T;
 
-template <class F, class T, class Indices>
-struct Call;
+/// Whether f can be called with as many arguments of one type as there are indices.
 template <class F, class T, std::size_t... I>
-struct Call<F, T, std::index_sequence<I...>> {
-  static constexpr bool valid = std::invocable<const F&, Repeat<T, I>...>;
+constexpr bool takes = requires(const F& f, const T& x) {
+  f(static_cast<Repeat<const T&, I>>(x)...);
 };
+
+template <class F, class T, std::size_t... I>
+using ResultOf = decltype(std::declval<const F&>()(std::declval<Repeat<T, I>>()...));
 
 /// First reading: the values of the outputs. Operands: inputs, outputs.
 template <class T, class F, std::size_t... I>
@@ -188,14 +196,8 @@ auto as_result(std::span<const Tensor> outputs, std::index_sequence<J...>) {
 }
 
 template <class F, std::size_t... I>
-auto apply(F f, std::array<Tensor, sizeof...(I)> given, std::index_sequence<I...>) {
-  static_assert(
-      Call<F, Packet<float>, std::index_sequence<I...>>::valid,
-      "fused: the lambda does not take as many arguments as there are tensors, or uses an operation that "
-      "rill/tensor/packet.h does not have; write it as [](auto a, auto b, ...) { return ...; }");
-  static_assert(Call<F, Tensor, std::index_sequence<I...>>::valid,
-                "fused: the lambda cannot be called with tensors; its arguments must be `auto`");
-  using Result = std::invoke_result_t<const F&, Repeat<Packet<float>, I>...>;
+auto apply(F f, std::array<Tensor, sizeof...(I)> given) {
+  using Result = ResultOf<F, Packet<float>, I...>;
   constexpr std::size_t outputs = Outputs<Result>::count;
 
   constexpr std::size_t n = sizeof...(I);
@@ -217,6 +219,28 @@ auto apply(F f, std::array<Tensor, sizeof...(I)> given, std::index_sequence<I...
       inputs[0].dtype() == DType::float32 ? &forward_row<float, F, I...> : &forward_row<double, F, I...>, &f);
   if (is_recording()) record_joint("fused", y, inputs, Rule<F, outputs, I...>{f, {inputs[I]...}, shape});
   return as_result<Result>(y, std::make_index_sequence<outputs>());
+}
+
+/// The first mistake ends it, so that the compiler shows no other.
+template <class F, std::size_t... I>
+auto check_and_apply(F f, const std::array<Tensor, sizeof...(I)>& given, std::index_sequence<I...>) {
+  constexpr bool captures_numbers = std::is_trivially_copyable_v<F>;
+  static_assert(captures_numbers,
+                "fused: the lambda may capture numbers only; give the tensors as inputs of fused");
+  if constexpr (captures_numbers) {
+    constexpr bool is_generic = takes<F, Packet<float>, I...>;
+    static_assert(
+        is_generic,
+        "fused: the lambda must take one `auto` argument for each tensor, and call nothing on them but "
+        "what rill/autograd/fused/dual.h has");
+    if constexpr (is_generic) {
+      constexpr bool gives_values = Outputs<ResultOf<F, Packet<float>, I...>>::are_values;
+      static_assert(
+          gives_values,
+          "fused: the lambda must return one value computed from its arguments, or a std::tuple of such");
+      if constexpr (gives_values) return apply<F, I...>(std::move(f), given);
+    }
+  }
 }
 
 inline std::array<Tensor, 1> splice(const Tensor& x) { return {x}; }
@@ -255,7 +279,8 @@ template <class F, class... Inputs>
 auto fused(F f, const Inputs&... inputs) {
   const auto all = fuse::join(fuse::splice(inputs)...);
   static_assert(std::tuple_size_v<decltype(all)> <= 32, "fused: at most 32 tensors");
-  return fuse::apply(std::move(f), all, std::make_index_sequence<std::tuple_size_v<decltype(all)>>{});
+  return fuse::check_and_apply(std::move(f), all,
+                               std::make_index_sequence<std::tuple_size_v<decltype(all)>>{});
 }
 
 }  // namespace rill
