@@ -139,20 +139,21 @@ struct Rule {
     std::size_t summed = 0;
     for (std::size_t i = 0; i < n; ++i) {
       if (!b.wants(i)) continue;
-      if (!(inputs[i].shape() == shape)) {
+      const bool repeats = !(inputs[i].shape() == shape);
+      // A tape that checks values is to name the element that is not finite.
+      if (repeats && !detail::checking) {
         sums[summed++] = {i, n + Outputs + i, {}};
         continue;
       }
       Tensor& gradient = operands[n + Outputs + i];
-      gradient = b.destination(i);
+      if (!repeats) gradient = b.destination(i);
       in_place[i] = gradient.defined();
       if (!in_place[i]) gradient = make_output(operands, shape, inputs[0].dtype());
     }
-    constexpr std::int64_t part_size = 4096;
     simd::run(shape, operands, n + Outputs,
               inputs[0].dtype() == DType::float32 ? &backward_row<float, F, Outputs, I...>
                                                   : &backward_row<double, F, Outputs, I...>,
-              &f, part_size, std::span(sums).first(summed));
+              &f, std::span(sums).first(summed));
     for (std::size_t k = 0; k < summed; ++k) operands[sums[k].output] = sums[k].value;
     for (std::size_t i = 0; i < n; ++i)
       if (b.wants(i) && !in_place[i]) b.give(i, operands[n + Outputs + i]);

@@ -341,7 +341,7 @@ class Sweep final : public Backward {
   }
 
   void apply_rules(const Recording::Op& op) {
-    // Nobody reads it after the rules, but who asked for it and who shows what is not finite.
+    // From here on nobody reads it but who asked for it and who shows what is not finite.
     Tensor& cotangent = at(op.first_output).value;
     const Tensor g = need(op.first_output) == source || checking ? cotangent : std::move(cotangent);
     for (std::uint32_t e = 0; e < op.edges; ++e) {

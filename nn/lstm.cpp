@@ -87,7 +87,6 @@ LSTMCell::State with_norm(const Tensor& z, const Tensor& c, const std::optional<
 
 Tensor LSTMInput::operator()(const Tensor& x) const {
   if (!norm) return Linear::operator()(x);
-  const AtPlace place({"LayerNorm", norm->gain.id(), norm->bias.id()});
   return fused([](auto y, auto gain, auto shift, auto b) { return y * gain + shift + b; },
                standardize(matmul(x, kernel), norm->epsilon), norm->gain, norm->bias, *bias);
 }

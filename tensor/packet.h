@@ -130,7 +130,7 @@ struct Packet {
   friend Packet minimum(Packet a, Packet b) { return where(a <= b || a != a, a, b); }
 
  private:
-  // AVX-512 multiplies by any power of 2 in one instruction, down to subnormal numbers and up to infinity.
+  // AVX-512 multiplies by any power of 2 in one instruction, down to 0 and up to infinity.
   static constexpr bool scales_in_one = std::is_same_v<T, float> && is_avx512<A>;
 
   // e^x = 2^power (1 + rest), for float and moderate x. By a polynomial of the least relative error of `rest`

@@ -203,17 +203,18 @@ class Rows {
   std::array<std::int64_t, most_operands> sum_bytes_;
 };
 
-// Whether each row of the loop meets all elements of an operand once, and all rows the same ones.
-bool repeats_by_row(const Layout& layout, std::size_t operand, std::int64_t elements) {
+// Whether each row of the loop meets all elements of an operand once, in row-major order, and all rows the
+// same ones.
+bool repeats_by_row(const Layout& layout, std::size_t operand, const Tensor& x) {
   const Dims& strides = layout.strides[operand];
-  return layout.sizes.back() == elements && strides.back() == 1 &&
+  return x.is_contiguous() && layout.sizes.back() == x.count() && strides.back() == 1 &&
          std::all_of(strides.begin(), strides.end() - 1, [](std::int64_t stride) { return stride == 0; });
 }
 
 }  // namespace
 
 void run(const Shape& shape, std::span<const Tensor> operands, std::size_t first_written, RowKernel kernel,
-         const void* context, std::int64_t part_size, std::span<Sum> sums) {
+         const void* context, std::span<Sum> sums, std::int64_t part_size) {
   const std::int64_t elements = count(shape);
   if (sums.empty() &&
       (elements == 0 || run_as_one_row(shape, elements, operands, first_written, kernel, context, part_size)))
@@ -236,7 +237,7 @@ void run(const Shape& shape, std::span<const Tensor> operands, std::size_t first
   const bool by_row = elements > 0 && all_fit();
   for (Sum& sum : sums) {
     const Tensor& input = operands[sum.input];
-    if (by_row && input.count() <= part_size && repeats_by_row(layout, sum.input, input.count())) continue;
+    if (by_row && input.count() <= part_size && repeats_by_row(layout, sum.input, input)) continue;
     sum.value = make_output(operands, shape, input.dtype());
     replace(sum.output, sum.value);
   }
@@ -258,9 +259,13 @@ void run(const Shape& shape, std::span<const Tensor> operands, std::size_t first
   }
 
   std::int64_t grain = std::max<std::int64_t>(1, part_size / layout.sizes.back());
-  // Each part has sums of its own, so there are to be few.
-  constexpr std::int64_t most_sums = 64;
-  if (!sums.empty()) grain = std::max(grain, (elements / layout.sizes.back() + most_sums - 1) / most_sums);
+  if (!sums.empty()) {
+    // Each part has sums of its own. So there are to be few, but none so long that rounding is felt.
+    constexpr std::int64_t few = 64, long_sum = 1024, most_elements = std::int64_t{1} << 18;
+    const std::int64_t rows = elements / layout.sizes.back();
+    const std::int64_t parts = std::max(few, std::min(rows / long_sum, most_elements / layout.sizes.back()));
+    grain = std::max(grain, (rows + parts - 1) / parts);
+  }
   Rows rows(layout, operands, std::min(layout.sizes.back(), part_size), grain);
   for (Sum& sum : sums) {
     if (sum.value.defined()) continue;

@@ -38,9 +38,9 @@ struct Sum {
 /// Calls the kernel over all elements of `shape`, row by row, spread over the threads. Operands broadcast to
 /// `shape`; those from `first_written` on are written to and have that shape; one that holds no value and is
 /// not the output of a sum is passed as null. At most 128 operands. A thread takes about `part_size` elements
-/// at once: more where there is little work for each.
+/// at once, more where there is little work for each or where there are sums.
 void run(const Shape& shape, std::span<const Tensor> operands, std::size_t first_written, RowKernel kernel,
-         const void* context, std::int64_t part_size = 4096, std::span<Sum> sums = {});
+         const void* context, std::span<Sum> sums = {}, std::int64_t part_size = 4096);
 
 /// Copies elements between tensors of one shape and dtype, whatever their layouts.
 void copy_elements(const Tensor& from, const Tensor& to);

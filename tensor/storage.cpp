@@ -79,16 +79,16 @@ struct Local {
   std::int64_t uncounted = 0;
   bool alive = true;
 
-  /// Of bytes taken, or where negative given back.
+  /// A number of bytes below 0 was given back.
   void count(std::int64_t bytes) {
     uncounted += bytes;
-    if (uncounted >= uncounted_limit || uncounted <= -uncounted_limit || !alive) tell();
+    if (uncounted >= uncounted_limit || uncounted <= -uncounted_limit || !alive) report();
   }
-  void tell() { counters().count(std::exchange(uncounted, 0)); }
+  void report() { counters().count(std::exchange(uncounted, 0)); }
 
   ~Local() {
     alive = false;
-    tell();
+    report();
     std::lock_guard lock(shared().mutex);
     for (std::size_t c = 0; c < class_count; ++c)
       shared().free[c].insert(shared().free[c].end(), free[c].begin(), free[c].end());
@@ -99,9 +99,9 @@ thread_local Local local;
 }  // namespace
 
 MemoryStatistics memory_statistics() {
-  local.tell();
+  local.report();
   const auto& c = counters();
-  return {c.in_use, c.peak, c.held - c.in_use, c.requests};
+  return {c.in_use, c.peak, std::max<std::int64_t>(0, c.held - c.in_use), c.requests};
 }
 
 void release_cached_memory() {

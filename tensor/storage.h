@@ -6,8 +6,8 @@
 
 namespace rill {
 
-/// Figures of the caching allocator, since the program began. Each thread but the calling one may have taken,
-/// or given back, up to 64 KiB that are not counted yet.
+/// Figures of the caching allocator, since the program began; those in bytes to within 64 KiB for each
+/// thread.
 struct MemoryStatistics {
   std::int64_t in_use;           ///< bytes held by living tensors
   std::int64_t peak_in_use;      ///< the largest value of in_use

@@ -218,9 +218,9 @@ void parallel_parts(std::int64_t parts, FunctionRef<void(std::int64_t)> body) {
   parallel_parts_if(parts > 1, parts, body);
 }
 
-void parallel_parts_if(bool worth, std::int64_t parts, FunctionRef<void(std::int64_t)> body) {
+void parallel_parts_if(bool worth_threads, std::int64_t parts, FunctionRef<void(std::int64_t)> body) {
   const kernels::FlushSubnormals guard;
-  if (worth && pool().run(parts, body)) return;
+  if (worth_threads && pool().run(parts, body)) return;
   for (std::int64_t part = 0; part < parts; ++part) body(part);
 }
 

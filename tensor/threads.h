@@ -42,11 +42,11 @@ class FunctionRef<void(Arguments...)> {
 /// thread works too, and a thread meets the same parts again in a later call with as many of them, while they
 /// are in its cache. Nested calls, and calls while another thread has the pool, run where they are. Of the
 /// exceptions that parts throw, the one of the lowest part is thrown here. How work is cut into parts must
-/// not depend on the number of threads. Wherever parts run, results too small to be normal numbers are zero.
+/// not depend on the number of threads. Parts run under kernels::FlushSubnormals.
 void parallel_parts(std::int64_t parts, FunctionRef<void(std::int64_t)> body);
 
-/// The same on this thread alone where they are not `worth` more.
-void parallel_parts_if(bool worth, std::int64_t parts, FunctionRef<void(std::int64_t)> body);
+/// The same, but on this thread alone unless they are worth several.
+void parallel_parts_if(bool worth_threads, std::int64_t parts, FunctionRef<void(std::int64_t)> body);
 
 /// Calls body(begin, end) over [0, n) in parts of `grain` indices, the last one shorter.
 void parallel_for(std::int64_t n, std::int64_t grain, FunctionRef<void(std::int64_t, std::int64_t)> body);

@@ -12,11 +12,12 @@ namespace rill::kernels {
 /// it. What is read is not flushed. On processors other than x86 this does nothing.
 class FlushSubnormals {
  public:
-  FlushSubnormals() : before_(get()) {
-    if (before_ != flushing()) set(flushing());
+  FlushSubnormals() : flushed_before_((get() & flushes) == flushes) {
+    if (!flushed_before_) set(get() | flushes);
   }
+  // What a thread is told of exceptions, such as a division by zero, stays told.
   ~FlushSubnormals() {
-    if (before_ != flushing()) set(before_);
+    if (!flushed_before_) set(get() & ~flushes);
   }
   FlushSubnormals(const FlushSubnormals&) = delete;
   FlushSubnormals& operator=(const FlushSubnormals&) = delete;
@@ -25,14 +26,14 @@ class FlushSubnormals {
 #if defined(__SSE__)
   static unsigned get() { return _mm_getcsr(); }
   static void set(unsigned control) { _mm_setcsr(control); }
-  unsigned flushing() const { return before_ | _MM_FLUSH_ZERO_ON; }
+  static constexpr unsigned flushes = _MM_FLUSH_ZERO_ON;
 #else
   static unsigned get() { return 0; }
   static void set(unsigned) {}
-  unsigned flushing() const { return 0; }
+  static constexpr unsigned flushes = 0;
 #endif
 
-  unsigned before_;
+  bool flushed_before_;
 };
 
 }  // namespace rill::kernels

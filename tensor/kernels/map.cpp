@@ -116,7 +116,7 @@ Tensor run_mapping(const Mapping& mapping, std::span<const Tensor* const> given)
   const auto kernel = kernel_for(mapping, operands[0]);
   Tensor out = simd::make_output(operands, shape, dtype);
   operands.push_back(out);
-  simd::run(shape, operands, given.size(), kernel, mapping.function, mapping.part_size);
+  simd::run(shape, operands, given.size(), kernel, mapping.function, {}, mapping.part_size);
   TensorAccess::mutable_body(out).weak = weak;
   return out;
 }

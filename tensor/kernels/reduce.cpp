@@ -11,6 +11,7 @@
 #include "rill/tensor/kernels/copy.h"
 #include "rill/tensor/kernels/dispatch.h"
 #include "rill/tensor/kernels/elementwise.h"
+#include "rill/tensor/kernels/flush_subnormals.h"
 #include "rill/tensor/kernels/views.h"
 #include "rill/tensor/packet.h"
 #include "rill/tensor/threads.h"
@@ -307,6 +308,7 @@ Tensor argmax(const Tensor& x, int axis, bool keepdims) {
 }
 
 Tensor cumsum(const Tensor& x, int axis) {
+  const FlushSubnormals guard;
   const Tensor from = contiguous(x);
   Tensor out = Tensor::empty(x.shape(), x.dtype());
   std::int64_t outer = 1, inner = 1;

@@ -228,6 +228,17 @@ TEST_CASE("gradients of inputs that repeat are those of the same operations, wha
   check(transpose(random({40, 300}), 0, 1), {40}, {300, 1}, {});              // rows lie along the other axis
   check(slice(random({300, 80}), 1, {.step = 2}), {40}, {1, 40}, {300, 40});  // no dense rows
   check(random({0, 40}), {40}, {1, 40}, {});
+  check(random({2000, 7}), {7}, {1, 7}, {});
+}
+
+TEST_CASE("the gradient of an input that repeats follows its axes, not its memory", "[autograd][fused]") {
+  // In the order of x's memory the axes of both are one.
+  const Tensor x = permute(random({5, 2, 3}), {0, 2, 1}), weights = permute(random({5, 2, 3}), {0, 2, 1});
+  const Tensor b0 = transpose(random({2, 3}), 0, 1);
+  Tape tape;
+  const Tensor b = tape.watch(b0);
+  const Tensor y = fused([](auto p, auto q) { return p * q; }, x, b);
+  CHECK(largest_difference(tape.gradient({y, weights}, b), sum(x * weights, 0)) < 1e-14);
 }
 
 TEST_CASE("gradients of inputs that repeat have the same bits with any number of threads",
