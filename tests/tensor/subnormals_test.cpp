@@ -37,7 +37,7 @@ TEST_CASE("A gradient that vanishes ends at zero", "[tensor][subnormals]") {
   CHECK(is_zero(tape.gradient(sum(y), x)));
 }
 
-TEST_CASE("A moment of an optimiser that fades ends at zero", "[tensor][subnormals]") {
+TEST_CASE("A moment of an optimiser that fades ends at zero or at a normal number", "[tensor][subnormals]") {
   struct Model {
     Parameter weight{full({3}, 1)};
     nn::Fields fields() { return {{"weight", weight}}; }
@@ -48,7 +48,9 @@ TEST_CASE("A moment of an optimiser that fades ends at zero", "[tensor][subnorma
     gradients.set(model.weight.id(), full({3}, step == 0 ? 1 : 0));
     adam.update(model, gradients);
   }
-  CHECK(is_zero(adam.state().parameters.at("weight").slots.at("first_moment")));
+  const double left = max(abs(adam.state().parameters.at("weight").slots.at("first_moment"))).item();
+  // Where no instruction multiplies and adds at once, a tenth of it is flushed before it is taken off.
+  CHECK((left == 0 || left >= std::numeric_limits<float>::min()));
 }
 
 TEST_CASE("A thread that calls kernels keeps its own arithmetic", "[tensor][subnormals]") {

@@ -1,0 +1,56 @@
+// What the caching allocator counts.
+
+#include <rill/rill.h>
+
+#include "tests/catch.h"
+
+using namespace rill;
+
+namespace {
+
+struct Model {
+  nn::LSTM lstm{3, 16};
+  nn::Linear output{16, 4};
+  Tensor operator()(const Tensor& x) const { return output(nn::dropout(lstm(x).last, 0.1)); }
+  nn::Fields fields() { return {{"lstm", lstm}, {"output", output}}; }
+};
+
+// The address sanitizer is to see every use after free, so in its build nothing is kept.
+bool keeps_memory() {
+  { const Tensor x = zeros({1 << 20}); }
+  return memory_statistics().cached > 0;
+}
+
+}  // namespace
+
+TEST_CASE("after the first steps a training step asks the system for no memory", "[tensor][memory]") {
+  if (!keeps_memory()) return;
+  Model model;
+  optim::Adam adam;
+  const Tensor x = uniform({8, 20, 3}), labels = Tensor::from(std::vector<std::int64_t>(8, 1));
+  const auto step = [&] {
+    Tape tape;
+    const Tensor loss = nn::cross_entropy(model(x), labels);
+    adam.update(model, tape.gradient(loss));
+  };
+  for (int i = 0; i < 3; ++i) step();
+  const auto before = memory_statistics();
+  for (int i = 0; i < 20; ++i) step();
+  CHECK(memory_statistics().system_requests == before.system_requests);
+  CHECK(memory_statistics().in_use == before.in_use);
+}
+
+TEST_CASE("memory statistics count what tensors hold and what is kept for others", "[tensor][memory]") {
+  constexpr std::int64_t bytes = std::int64_t{4} << 20;
+  const auto before = memory_statistics();
+  {
+    const Tensor x = zeros({bytes / 4});
+    CHECK(memory_statistics().in_use - before.in_use >= bytes);
+    CHECK(memory_statistics().peak_in_use >= memory_statistics().in_use);
+  }
+  CHECK(memory_statistics().in_use == before.in_use);
+  if (!keeps_memory()) return;
+  CHECK(memory_statistics().cached >= bytes);
+  release_cached_memory();
+  CHECK(memory_statistics().cached < bytes);
+}
