@@ -28,8 +28,8 @@ Tensor norms_over_time(const std::vector<Tensor>& by_time);
 ///   norms.cells()[0][0]                            // ||dL/dh_t|| of the first layer, [time, batch]
 ///   norms.cells()[0][1]                            // ||dL/dc_t||, of an LSTM
 ///
-/// Between tapes begin_again() forgets the cells seen so far. A cell inside checkpoint() is there twice: as it
-/// ran, with zeros, and as the sweep ran it again. Costs a pass over the gradients of the states.
+/// Between tapes begin_again() forgets the cells seen so far. A cell inside checkpoint() is there twice: as
+/// it ran, with zeros, and as the sweep ran it again. Costs a pass over the gradients of the states.
 class GradientNorms : private nn::RecurrentObserver {
  public:
   GradientNorms();

@@ -17,6 +17,8 @@ struct BadInput {
 };
 
 // Every kind of mistake gets one sentence that says what, where and what was expected.
+// A line for the mistake, a line for the sentence.
+// clang-format off
 const std::vector<BadInput> catalogue = {
     {"shapes that do not broadcast", [] { static_cast<void>(zeros({2, 3}) + zeros({4})); },
      "add: shapes [2, 3] and [4] do not broadcast: sizes 3 and 4 differ on axis -1"},
@@ -103,6 +105,7 @@ const std::vector<BadInput> catalogue = {
     {"a metric that is not there", [] { static_cast<void>(train::History{{{1, {{"loss", 0.5}}}}}["accuracy"]); },
      "history: epoch 1 has no metric \"accuracy\""},
 };
+// clang-format on
 
 }  // namespace
 
@@ -134,6 +137,7 @@ TEST_CASE("wrong flags of the example are refused with what they should be", "[e
   CHECK_THAT(failure("--batch-size many"), ContainsSubstring("--batch-size"));
   CHECK_THAT(failure("--learning-rate 0"), ContainsSubstring("--learning-rate: Value 0 not in range"));
   CHECK_THAT(failure("--bogus"), ContainsSubstring("--bogus"));
-  CHECK_THAT(failure("--data /no/such/folder"), ContainsSubstring("mnist_lstm: /no/such/folder/train-images"));
+  CHECK_THAT(failure("--data /no/such/folder"),
+             ContainsSubstring("mnist_lstm: /no/such/folder/train-images"));
 }
 #endif
