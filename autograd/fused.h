@@ -53,10 +53,10 @@ auto as_tuple(R result) {
 template <class T, std::size_t>
 using Repeat = T;
 
-/// Whether f can be called with as many arguments of one type as there are indices.
+/// Whether f can be called with as many values of one type as there are indices.
 template <class F, class T, std::size_t... I>
-constexpr bool takes = requires(const F& f, const T& x) {
-  f(static_cast<Repeat<const T&, I>>(x)...);
+constexpr bool takes = requires(const F& f) {
+  f(std::declval<Repeat<T, I>>()...);
 };
 
 template <class F, class T, std::size_t... I>
@@ -222,26 +222,36 @@ auto apply(F f, std::array<Tensor, sizeof...(I)> given) {
   return as_result<Result>(y, std::make_index_sequence<outputs>());
 }
 
+enum class Mistake { none, captures, arguments, result };
+
+template <class F, std::size_t... I>
+constexpr Mistake first_mistake() {
+  if constexpr (!std::is_trivially_copyable_v<F>)
+    return Mistake::captures;
+  else if constexpr (!takes<F, Packet<float>, I...>)
+    return Mistake::arguments;
+  else if constexpr (!Outputs<ResultOf<F, Packet<float>, I...>>::are_values)
+    return Mistake::result;
+  else if constexpr (!takes<F, Tensor, I...>)
+    return Mistake::arguments;
+  else
+    return Mistake::none;
+}
+
 /// The first mistake ends it, so that the compiler shows no other.
 template <class F, std::size_t... I>
 auto check_and_apply(F f, const std::array<Tensor, sizeof...(I)>& given, std::index_sequence<I...>) {
-  constexpr bool captures_numbers = std::is_trivially_copyable_v<F>;
-  static_assert(captures_numbers,
+  constexpr Mistake mistake = first_mistake<F, I...>();
+  static_assert(mistake != Mistake::captures,
                 "fused: the lambda may capture numbers only; give the tensors as inputs of fused");
-  if constexpr (captures_numbers) {
-    constexpr bool is_generic = takes<F, Packet<float>, I...>;
-    static_assert(
-        is_generic,
-        "fused: the lambda must take one `auto` argument for each tensor, and call nothing on them but "
-        "what rill/autograd/fused/dual.h has");
-    if constexpr (is_generic) {
-      constexpr bool gives_values = Outputs<ResultOf<F, Packet<float>, I...>>::are_values;
-      static_assert(
-          gives_values,
-          "fused: the lambda must return one value computed from its arguments, or a std::tuple of such");
-      if constexpr (gives_values) return apply<F, I...>(std::move(f), given);
-    }
-  }
+  static_assert(
+      mistake != Mistake::arguments,
+      "fused: the lambda must take one `auto` argument for each tensor, and call nothing on them but "
+      "what rill/autograd/fused/dual.h has");
+  static_assert(
+      mistake != Mistake::result,
+      "fused: the lambda must return one value computed from its arguments, or a std::tuple of such");
+  if constexpr (mistake == Mistake::none) return apply<F, I...>(std::move(f), given);
 }
 
 inline std::array<Tensor, 1> splice(const Tensor& x) { return {x}; }

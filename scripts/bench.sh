@@ -10,7 +10,7 @@ Measures Rill beside the machine's own limits and, where libtorch-dev is install
 setting found for it (bench/libtorch_best.sh), and prints tables of ratios.
 
 Parts (all where none is named):
-  step     the reference step, its variants, the floor of its matrix products   about 4 minutes
+  step     the reference step, its variants, the floor of its matrix products   about 5 minutes
   small    small operations, streaming, evaluation, the optimiser               about 2 minutes
   memory   peak memory of long sequences, with and without recomputation        about 1 minute
   sizes    other batches, widths, lengths and depths for LSTM, GRU and RNN      about 15 minutes

@@ -8,7 +8,7 @@ namespace rill::kernels {
 
 /// While this lives, results of this thread that are too small to be normal numbers (below 1.2e-38 in
 /// float32, 2.2e-308 in float64) are zero. A gradient that vanishes would otherwise stay at the smallest
-/// subnormal number, which times 0.75 rounds to itself, and some processors take a hundred times as long for
+/// subnormal number, which times 0.75 rounds to itself, and some processors take many times as long for
 /// it. What is read is not flushed. On processors other than x86 this does nothing.
 class FlushSubnormals {
  public:

@@ -114,27 +114,26 @@ void multiply(const Stretch<T>& stretch, std::int64_t m, std::int64_t n, T* c, b
   const gemm::Panels panels = gemm::panels_of<T>(n);
   const std::int64_t blocks = (m + tallest - 1) / tallest;
   const std::int64_t block_rows = (m + blocks - 1) / blocks;
-  detail::parallel_parts_if(
-      2 * m * n * stretch.rows > worth_threads, panels.count * blocks, [&](std::int64_t part) {
-        const std::int64_t row = part % blocks * block_rows, column = panels.begin(part / blocks);
-        const std::int64_t width = panels.size(part / blocks);
-        const gemm::Scratch<T> panel(right_in_place ? 0 : std::min(deepest, stretch.rows) * width);
-        for (std::int64_t top = 0; top < stretch.rows; top += deepest) {
-          const std::int64_t depth = std::min(deepest, stretch.rows - top);
-          if (!right_in_place)
-            for (std::int64_t unit = top / stretch.unit_rows; unit * stretch.unit_rows < top + depth; ++unit)
-              stretch.over_unit(unit, [&](const Pair<T>& piece, std::int64_t begin) {
-                gemm::copy_rows(piece.right.from(0, column), piece.rows, width,
-                                panel.data() + (begin - top) * width, width);
-              });
-          Matrix<T> columns = left.from(top, row);
-          columns.transposed = true;
-          gemm::multiply(
-              gemm::Product<T>{std::min(block_rows, m - row), width, depth, columns,
-                               right_in_place ? right.from(0, column) : Matrix<T>{panel.data(), width},
-                               c + row * n + column, n, accumulate || top > 0});
-        }
-      });
+  const bool worth_it = 2 * m * n * stretch.rows > worth_threads;
+  detail::parallel_parts_if(worth_it, panels.count * blocks, [&](std::int64_t part) {
+    const std::int64_t row = part % blocks * block_rows, column = panels.begin(part / blocks);
+    const std::int64_t width = panels.size(part / blocks);
+    const gemm::Scratch<T> panel(right_in_place ? 0 : std::min(deepest, stretch.rows) * width);
+    for (std::int64_t top = 0; top < stretch.rows; top += deepest) {
+      const std::int64_t depth = std::min(deepest, stretch.rows - top);
+      if (!right_in_place)
+        for (std::int64_t unit = top / stretch.unit_rows; unit * stretch.unit_rows < top + depth; ++unit)
+          stretch.over_unit(unit, [&](const Pair<T>& piece, std::int64_t begin) {
+            gemm::copy_rows(piece.right.from(0, column), piece.rows, width,
+                            panel.data() + (begin - top) * width, width);
+          });
+      Matrix<T> columns = left.from(top, row);
+      columns.transposed = true;
+      gemm::multiply(gemm::Product<T>{std::min(block_rows, m - row), width, depth, columns,
+                                      right_in_place ? right.from(0, column) : Matrix<T>{panel.data(), width},
+                                      c + row * n + column, n, accumulate || top > 0});
+    }
+  });
 }
 
 }  // namespace
@@ -197,17 +196,18 @@ void multiply_rounded(const Stretch<float>& stretch, std::int64_t m, std::int64_
   constexpr std::int64_t shortest = 8, tallest = 128;
   const std::int64_t half = (m / 2 + shortest - 1) / shortest * shortest;
   const std::int64_t block_rows = std::clamp(half, shortest, tallest);
-  detail::parallel_parts_if(2 * m * n * depth > worth_threads, (m + block_rows - 1) / block_rows,
-                            [&](std::int64_t part) {
-                              const std::int64_t row = part * block_rows;
-                              gemm::multiply(gemm::RoundedProduct{std::min(block_rows, m - row),
-                                                                  n,
-                                                                  depth,
-                                                                  {left.data() + row * depth, depth},
-                                                                  right,
-                                                                  c + row * n,
-                                                                  accumulate});
-                            });
+  const bool worth_it = 2 * m * n * depth > worth_threads;
+  const std::int64_t parts = (m + block_rows - 1) / block_rows;
+  detail::parallel_parts_if(worth_it, parts, [&](std::int64_t part) {
+    const std::int64_t row = part * block_rows;
+    gemm::multiply(gemm::RoundedProduct{std::min(block_rows, m - row),
+                                        n,
+                                        depth,
+                                        {left.data() + row * depth, depth},
+                                        right,
+                                        c + row * n,
+                                        accumulate});
+  });
   if (in_place && found < 0) before->rows() = std::move(rows);
 }
 
