@@ -197,11 +197,12 @@ Tensor record(const char* name, Tensor value, std::vector<Wrt<Rule>> inputs) {
   return detail::add_output(std::move(value), detail::rule_takes_output<Rule>);
 }
 
-/// The same for an operation whose gradients come from one rule, `void rule(Backward&)`. The outputs are
-/// replaced by tracked ones.
+/// The same for an operation whose gradients come from one rule, `void rule(Backward&)`, but that of `added`,
+/// which is the cotangent of the only output itself. The outputs are replaced by tracked ones.
 template <class Rule>
-void record_joint(const char* name, std::span<Tensor> outputs, std::span<const Tensor> inputs, Rule rule) {
-  bool any = false;
+void record_joint(const char* name, std::span<Tensor> outputs, std::span<const Tensor> inputs, Rule rule,
+                  const Tensor& added = {}) {
+  bool any = detail::is_tracked(added);
   for (const Tensor& x : inputs) any = any || detail::is_tracked(x);
   if (!any) return;
   detail::begin_op(name);
@@ -210,6 +211,7 @@ void record_joint(const char* name, std::span<Tensor> outputs, std::span<const T
       detail::note_input(x);
     detail::add_edge(x, nullptr);
   }
+  if (auto w = wrt(added, Identity{}); added.defined()) detail::add_rule(w);
   detail::set_joint(detail::make_rule(std::move(rule)));
   for (Tensor& y : outputs) y = detail::add_output(std::move(y), false);
 }

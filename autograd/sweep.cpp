@@ -179,7 +179,7 @@ class Sweep final : public Backward {
       op_ = &op;
       op_index_ = o;
       if (op.joint)
-        op.joint->table->joint(*op.joint, *this);
+        apply_joint_rule(op);
       else
         apply_rules(op);
       for (std::uint32_t j = 0; j < op.outputs; ++j)
@@ -288,10 +288,9 @@ class Sweep final : public Backward {
     const auto& info = recording_.values[place];
     if (info.op < static_cast<std::int64_t>(first_op_)) return {};
     const auto& op = recording_.ops[static_cast<std::size_t>(info.op)];
-    if (op.joint) return {};
     for (std::uint32_t e = op.first_edge; e < op.first_edge + op.edges; ++e) {
       const Recording::Edge& edge = recording_.edges[e];
-      if (!edge.rule->table->identity || !needs(edge.value)) continue;
+      if (!edge.rule || !edge.rule->table->identity || !needs(edge.value)) continue;
       const auto& input = recording_.values[edge.value];
       if (!(input.shape == info.shape) || input.dtype != info.dtype) continue;
       if (auto found = find_window(edge.value, false)) {
@@ -360,6 +359,12 @@ class Sweep final : public Backward {
       else
         multiply(edge.value, table.factors(rule, g), op.name);
     }
+  }
+
+  void apply_joint_rule(const Recording::Op& op) {
+    op.joint->table->joint(*op.joint, *this);
+    for (std::uint32_t e = op.first_edge; e < op.first_edge + op.edges; ++e)
+      if (recording_.edges[e].rule) accumulate(recording_.edges[e].value, at(op.first_output).value, op.name);
   }
 
   void multiply(std::uint32_t place, const Factors& factors, const char* op) {

@@ -1,7 +1,7 @@
 #include "rill/nn/layer_norm.h"
 
 #include "fmt/format.h"
-#include "rill/autograd/fused.h"
+#include "rill/autograd/ops/layer_norm.h"
 #include "rill/autograd/place.h"
 #include "rill/tensor/create.h"
 #include "rill/tensor/error.h"
@@ -18,7 +18,7 @@ Tensor LayerNorm::operator()(const Tensor& x) const {
     throw ShapeError(fmt::format("LayerNorm: an input of shape {}; expected {} on the last axis",
                                  to_string(x.shape()), gain.shape()[0]));
   const AtPlace place({"LayerNorm", gain.id(), bias.id()});
-  return fused([](auto y, auto g, auto b) { return y * g + b; }, standardize(x, epsilon), gain, bias);
+  return layer_norm(x, gain, bias, epsilon);
 }
 
 }  // namespace rill::nn

@@ -76,9 +76,8 @@ LSTMCell::State with_norm(const Tensor& z, const Tensor& c, const std::optional<
         },
         i, f, g, c);
     if (peephole) o = o + select(Tensor(*peephole), 0, 2) * next;
-    const Tensor h = fused([s, a](auto out, auto y, auto gain,
-                                  auto bias) { return apply(output_gate, s, out) * a(y * gain + bias); },
-                           o, standardize(next, norm.epsilon), norm.gain, norm.bias);
+    const Tensor h = fused([s, a](auto out, auto y) { return apply(output_gate, s, out) * a(y); }, o,
+                           layer_norm(next, norm.gain, norm.bias, norm.epsilon));
     return {h, next};
   });
 }
@@ -87,8 +86,7 @@ LSTMCell::State with_norm(const Tensor& z, const Tensor& c, const std::optional<
 
 Tensor LSTMInput::operator()(const Tensor& x) const {
   if (!norm) return Linear::operator()(x);
-  return fused([](auto y, auto gain, auto shift, auto b) { return y * gain + shift + b; },
-               standardize(matmul(x, kernel), norm->epsilon), norm->gain, norm->bias, *bias);
+  return layer_norm(matmul(x, kernel), norm->gain, Tensor(norm->bias) + Tensor(*bias), norm->epsilon);
 }
 
 LSTMCell::LSTMCell(std::int64_t in, std::int64_t hidden, const LSTMCellOptions& options)
@@ -126,9 +124,9 @@ LSTMCell::State LSTMCell::initial_state(std::int64_t batch, DType dtype) const {
 LSTMCell::State LSTMCell::operator()(Tensor projected, const State& state, const Tensor& h) const {
   State next;
   if (cell_norm) {
-    const Tensor z = fused([](auto x, auto y, auto gain, auto bias) { return x + y * gain + bias; },
-                           projected, standardize(matmul(h, recurrent), recurrent_norm->epsilon),
-                           recurrent_norm->gain, recurrent_norm->bias);
+    const LayerNorm& norm = *recurrent_norm;
+    const Tensor z =
+        layer_norm_add(matmul(h, recurrent), norm.gain, norm.bias, std::move(projected), norm.epsilon);
     next = with_norm(z, state[1], peephole, *cell_norm, recurrent_activation_, activation_);
   } else {
     const Tensor z = matmul_add(h, recurrent, std::move(projected));

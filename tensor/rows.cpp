@@ -213,6 +213,13 @@ bool repeats_by_row(const Layout& layout, std::size_t operand, const Tensor& x) 
 
 }  // namespace
 
+std::int64_t rows_per_sum(std::int64_t rows, std::int64_t columns, std::int64_t part_size) {
+  constexpr std::int64_t few = 64, long_sum = 1024, most_elements = std::int64_t{1} << 18;
+  columns = std::max<std::int64_t>(columns, 1);
+  const std::int64_t parts = std::max(few, std::min(rows / long_sum, most_elements / columns));
+  return std::max({std::int64_t{1}, part_size / columns, (rows + parts - 1) / parts});
+}
+
 void run(const Shape& shape, std::span<const Tensor> operands, std::size_t first_written, RowKernel kernel,
          const void* context, std::span<Sum> sums, std::int64_t part_size) {
   const std::int64_t elements = count(shape);
@@ -258,15 +265,10 @@ void run(const Shape& shape, std::span<const Tensor> operands, std::size_t first
     layout = kernels::collapse(shape, operands, row_major);
   }
 
-  std::int64_t grain = std::max<std::int64_t>(1, part_size / layout.sizes.back());
-  if (!sums.empty()) {
-    // Each part has sums of its own. So there are to be few, but none so long that rounding is felt.
-    constexpr std::int64_t few = 64, long_sum = 1024, most_elements = std::int64_t{1} << 18;
-    const std::int64_t rows = elements / layout.sizes.back();
-    const std::int64_t parts = std::max(few, std::min(rows / long_sum, most_elements / layout.sizes.back()));
-    grain = std::max(grain, (rows + parts - 1) / parts);
-  }
-  Rows rows(layout, operands, std::min(layout.sizes.back(), part_size), grain);
+  const std::int64_t columns = layout.sizes.back();
+  const std::int64_t grain = sums.empty() ? std::max<std::int64_t>(1, part_size / columns)
+                                          : rows_per_sum(elements / columns, columns, part_size);
+  Rows rows(layout, operands, std::min(columns, part_size), grain);
   for (Sum& sum : sums) {
     if (sum.value.defined()) continue;
     Shape parts = operands[sum.input].shape();

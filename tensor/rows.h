@@ -42,6 +42,10 @@ struct Sum {
 void run(const Shape& shape, std::span<const Tensor> operands, std::size_t first_written, RowKernel kernel,
          const void* context, std::span<Sum> sums = {}, std::int64_t part_size = 4096);
 
+/// How many rows that many columns wide a part sums, where each part has sums of its own: about `part_size`
+/// elements, and so that there are few parts, but none so long that rounding is felt.
+std::int64_t rows_per_sum(std::int64_t rows, std::int64_t columns, std::int64_t part_size);
+
 /// Copies elements between tensors of one shape and dtype, whatever their layouts.
 void copy_elements(const Tensor& from, const Tensor& to);
 

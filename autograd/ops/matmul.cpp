@@ -2,14 +2,13 @@
 
 #include "fmt/format.h"
 #include "rill/autograd/ops.h"
+#include "rill/autograd/ops/in_place.h"
 #include "rill/autograd/record.h"
 #include "rill/tensor/error.h"
 #include "rill/tensor/kernels/matmul.h"
 #include "rill/tensor/kernels/views.h"
 
 namespace rill {
-
-using detail::TensorAccess;
 
 namespace {
 
@@ -30,13 +29,6 @@ auto weight_rule(const Tensor& a) {
 /// The rule of what was multiplied by a weight matrix `b`.
 auto input_rule(const Tensor& b) {
   return [b](const Tensor& g) { return Factors{g, transpose(b)}; };
-}
-
-/// A check that values are finite shows what went into an operation, so all of that has to stay.
-bool may_write_over(const Tensor& c, const Shape& shape, DType dtype) {
-  return !detail::checking && c.shape() == shape && c.dtype() == dtype && c.is_contiguous() &&
-         TensorAccess::owns_elements(c) && !TensorAccess::body(c).weak &&
-         !TensorAccess::body(c).storage->is_exposed();
 }
 
 /// a [..., m, k] x b [k]
@@ -71,9 +63,9 @@ Tensor matmul_add(const Tensor& a, const Tensor& b, Tensor c) {
     throw ShapeError(fmt::format("matmul_add: {} cannot be added to a product of shape {}",
                                  to_string(c.shape()), to_string(shape)));
   Tensor value;
-  if (a.rank() == 2 && may_write_over(c, shape, a.dtype())) {
+  if (a.rank() == 2 && detail::may_write_over(c, shape, a.dtype())) {
     kernels::add_matmul(a, b, c);
-    value = TensorAccess::view(c, TensorAccess::body(c).offset, c.shape(), c.strides());
+    value = detail::written_over(c);
   } else if (a.rank() == 2) {
     value = kernels::matmul_add(a, b, c);
   } else {

@@ -58,6 +58,22 @@ TEST_CASE("operations reject shapes that do not fit", "[autograd][ops][errors]")
   fails<ShapeError>([] { return reshape(of({2, 3}), {4, -1}); }, "reshape");
   fails<ShapeError>([] { return reshape(of({2, 3}), {-1, -1}); }, "reshape");
   fails<ShapeError>([] { return expand(of({2, 3}), {2, 4}); }, "expand");
+  fails<ShapeError>([] { return layer_norm(of({}), of({}), of({})); }, "layer_norm: a scalar has no axis");
+  fails<ShapeError>(
+      [] {
+        return layer_norm(of({2, 3}), of({2}), of({3}));
+      },
+      "layer_norm: a gain of shape [2] for an input of shape [2, 3]; expected [3]");
+  fails<ShapeError>(
+      [] {
+        return layer_norm(of({2, 3}), of({3}), of({1}));
+      },
+      "layer_norm: a bias of shape [1]");
+  fails<ShapeError>(
+      [] {
+        return layer_norm_add(of({2, 3}), of({3}), of({3}), of({3}));
+      },
+      "layer_norm: an addend of shape [3] for an input of shape [2, 3]; expected [2, 3]");
   fails<ShapeError>([] { return squeeze(of({2, 1}), 0); }, "squeeze: axis 0 of [2, 1] has not size 1");
   fails<ShapeError>(
       [] {
@@ -112,6 +128,12 @@ TEST_CASE("operations reject dtypes that do not fit", "[autograd][ops][errors]")
   fails<DTypeError>([] { return mean(whole); }, "mean: int64 has to be cast to a floating dtype first");
   fails<DTypeError>([] { return softmax(whole); }, "softmax: int64");
   fails<DTypeError>([] { return variance(whole); }, "variance: int64");
+  fails<DTypeError>([] { return layer_norm(whole, of({3}), of({3})); }, "layer_norm: int64");
+  fails<DTypeError>(
+      [] {
+        return layer_norm(of({2, 3}), of({3}), of({3}, DType::float64));
+      },
+      "layer_norm: a bias of float64 for an input of float32");
   fails<DTypeError>([] { return index_select(of({2}), 0, of({2})); }, "index_select");
   fails<DTypeError>([] { return one_hot(of({2}), 3); }, "one_hot");
 }

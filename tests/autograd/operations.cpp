@@ -181,8 +181,15 @@ void add_reductions() {
     on_one(
         "log_softmax", [axis](auto& x) { return log_softmax(x, axis); }, shapes);
   }
-  on_one("standardize", [](auto& x) { return standardize(x, 0.1); },
-         {{{3, 4}}, {{2, 2, 3}}, {{1}}, {{5, 19}}, {{0, 3}}, {{3, 0}}});
+  add("layer_norm", [](Inputs x) { return layer_norm(x[0], x[1], x[2], 0.1); },
+      {{{3, 4}, {4}, {4}},
+       {{2, 2, 3}, {3}, {3}},
+       {{1}, {1}, {1}},
+       {{5, 19}, {19}, {19}},
+       {{0, 3}, {3}, {3}},
+       {{3, 0}, {0}, {0}}});
+  add("layer_norm_add", [](Inputs x) { return layer_norm_add(x[0], x[1], x[2], x[3], 0.1); },
+      {{{3, 4}, {4}, {4}, {3, 4}}, {{2, 2, 3}, {3}, {3}, {2, 2, 3}}, {{9, 17}, {17}, {17}, {9, 17}}});
   on_one("sum_to", [](auto& x) { return sum_to(x, {3, 1}); }, {{{3, 4}}, {{2, 3, 2}}, {{3, 1}}, {{0, 3, 2}}});
   on_one("sum_to", [](auto& x) { return sum_to(x, {}); }, {{{3, 4}}, {{}}, {{1}}, {{0}}});
 }

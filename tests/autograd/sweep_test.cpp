@@ -268,7 +268,7 @@ Tensor random_graph(const Tensor& x, const Tensor& weights, std::uint64_t seed, 
   const auto pick = [&](std::size_t n) { return static_cast<std::size_t>(random() % n); };
   std::vector<Tensor> wide = {x}, narrow = unbind(x, 0);  // [6, 2, 4] and [2, 4]
   for (int i = 0; i < 30; ++i) {
-    switch (pick(8)) {
+    switch (pick(9)) {
       case 0:
       case 1:
         narrow.push_back(narrow[pick(narrow.size())] + matmul(narrow[pick(narrow.size())], weights));
@@ -293,6 +293,12 @@ Tensor random_graph(const Tensor& x, const Tensor& weights, std::uint64_t seed, 
       case 7: {
         const Tensor part = slice(wide[pick(wide.size())], 0, {1, 3});
         narrow.push_back(select(part + part, 0, 1));
+        break;
+      }
+      case 8: {
+        const Tensor gain = select(weights, 0, 1), bias = select(weights, 0, 2);
+        narrow.push_back(
+            layer_norm_add(narrow[pick(narrow.size())], gain, bias, narrow[pick(narrow.size())], 0.1));
         break;
       }
     }

@@ -1,4 +1,5 @@
-// matmul_add writes over an addend that is given away, where nobody could see the difference.
+// matmul_add and layer_norm_add write over an addend that is given away, where nobody could see the
+// difference.
 
 #include <utility>
 
@@ -107,18 +108,40 @@ TEST_CASE("what anybody still holds is not written over", "[autograd][matmul]") 
   }
 }
 
-TEST_CASE("gradients of a recurrence that writes over its steps", "[autograd][matmul]") {
-  const auto loss = [](const std::vector<Tensor>& x) {
-    Tensor h = zeros({2, 3}, DType::float64);
+TEST_CASE("layer_norm_add writes over what is given away, and nothing else", "[autograd][layer_norm]") {
+  const Tensor x = some({5, 19}, 1), gain = some({19}, 2), bias = some({19}, 3), original = some({5, 19}, 4);
+  const auto expected = values(original + layer_norm(x, gain, bias));
+  CHECK(values(layer_norm_add(x, gain, bias, original)) == expected);
+  Tensor c = kernels::copy(original);
+  const void* place = place_of(c);
+  const Tensor sum = layer_norm_add(x, gain, bias, std::move(c));
+  CHECK(place_of(sum) == place);
+  CHECK(values(sum) == expected);
+}
+
+TEST_CASE("gradients of a recurrence that writes over its steps", "[autograd][matmul][layer_norm]") {
+  const auto first_step = [] { return zeros({2, 3}, DType::float64); };
+  const auto by_matmul = [&](const std::vector<Tensor>& x) {
+    Tensor h = first_step();
     for (Tensor& step : unbind(x[0] * x[0])) h = tanh(matmul_add(h, x[1], std::move(step)));
     return sum(square(h));
   };
-  const auto first = gradcheck(loss, {some({4, 2, 3}), some({3, 3}, 2)});
-  INFO(first.message);
-  CHECK(first.passed);
-  const auto second = gradgradcheck(loss, {some({4, 2, 3}), some({3, 3}, 2)});
-  INFO(second.message);
-  CHECK(second.passed);
+  const auto by_layer_norm = [&](const std::vector<Tensor>& x) {
+    Tensor h = first_step();
+    const Tensor gain = select(x[1], 0, 0), bias = select(x[1], 0, 1);
+    for (Tensor& step : unbind(x[0] * x[0]))
+      h = tanh(layer_norm_add(matmul(h, x[1]), gain, bias, std::move(step), 0.1));
+    return sum(square(h));
+  };
+  for (const DifferentiableFunction& loss :
+       {DifferentiableFunction(by_matmul), DifferentiableFunction(by_layer_norm)}) {
+    const auto first = gradcheck(loss, {some({4, 2, 3}), some({3, 3}, 2)});
+    INFO(first.message);
+    CHECK(first.passed);
+    const auto second = gradgradcheck(loss, {some({4, 2, 3}), some({3, 3}, 2)});
+    INFO(second.message);
+    CHECK(second.passed);
+  }
 }
 
 TEST_CASE("a sequence that two layers read is the same for both", "[autograd][matmul]") {
