@@ -62,9 +62,10 @@ constexpr bool takes = requires(const F& f) {
 template <class F, class T, std::size_t... I>
 using ResultOf = decltype(std::declval<const F&>()(std::declval<Repeat<T, I>>()...));
 
-/// First reading: the values of the outputs. Operands: inputs, outputs.
+/// First reading: the values of the outputs. Operands: inputs, outputs. Flattened, because a call of one of
+/// the functions that f is made of would spill all vector registers.
 template <class T, class F, std::size_t... I>
-void forward_row(const void* context, const Row& row) {
+[[gnu::flatten]] void forward_row(const void* context, const Row& row) {
   const F& f = *static_cast<const F*>(context);
   for (std::int64_t at = 0; at < row.count; at += Packet<T>::width) {
     const std::int64_t left = row.count - at;
@@ -85,7 +86,7 @@ void add_partial(Packet<T>& sum, Packet<T> g, const Dual<T, M>& y) {
 
 /// Second reading: the gradients of the inputs. Operands: inputs, cotangents of the outputs, gradients.
 template <class T, class F, std::size_t Outputs, std::size_t... I>
-void backward_row(const void* context, const Row& row) {
+[[gnu::flatten]] void backward_row(const void* context, const Row& row) {
   constexpr std::size_t inputs = sizeof...(I);
   const F& f = *static_cast<const F*>(context);
   for (std::int64_t at = 0; at < row.count; at += Packet<T>::width) {
