@@ -16,6 +16,7 @@
 #include <concepts>
 #include <cstdint>
 #include <span>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -50,13 +51,14 @@ struct Identity {};
 template <class Rule>
 struct Wrt {
   const Tensor& input;
-  Rule rule;
+  Rule& rule;
 };
 
-/// "With respect to `input`": one input of an operation with its rule.
+/// "With respect to `input`": one input of an operation with its rule. Only for arguments of `record`: it
+/// refers to both.
 template <class Rule>
-Wrt<Rule> wrt(const Tensor& input, Rule rule) {
-  return {input, std::move(rule)};
+requires(!std::is_reference_v<Rule>) Wrt<Rule> wrt(const Tensor& input, Rule&& rule) {
+  return {input, rule};
 }
 
 /// What a rule for several inputs and outputs at once is given, and gives.
@@ -100,7 +102,7 @@ struct RuleBase {
 template <class F>
 struct RuleOf final : RuleBase {
   F f;
-  explicit RuleOf(F f_);
+  explicit RuleOf(F&& f_);
 };
 
 template <class F>
@@ -136,7 +138,7 @@ template <class F>
 inline constexpr RuleTable rule_table = make_rule_table<F>();
 
 template <class F>
-RuleOf<F>::RuleOf(F f_) : RuleBase{&rule_table<F>}, f(std::move(f_)) {}
+RuleOf<F>::RuleOf(F&& f_) : RuleBase{&rule_table<F>}, f(std::move(f_)) {}
 
 /// The recording of this thread as long as it takes operations, else null.
 class Recording;
@@ -162,15 +164,15 @@ Tensor add_output(Tensor value, bool keep);
 void* allocate_rule(std::size_t size, std::size_t alignment);
 
 template <class F>
-RuleBase* make_rule(F f) {
+RuleBase* make_rule(F&& f) {
   return new (allocate_rule(sizeof(RuleOf<F>), alignof(RuleOf<F>))) RuleOf<F>(std::move(f));
 }
 
 template <class F>
-void add_rule(Wrt<F>& w) {
+void add_rule(const Tensor& input, F&& rule) {
   if (checking) [[unlikely]]
-    note_input(w.input);
-  if (is_tracked(w.input)) add_edge(w.input, make_rule(std::move(w.rule)));
+    note_input(input);
+  if (is_tracked(input)) add_edge(input, make_rule(std::move(rule)));
 }
 
 }  // namespace detail
@@ -182,18 +184,18 @@ Tensor record(const char* name, Tensor value, Wrt<Rules>... inputs) {
   if (!detail::current || !(detail::is_tracked(inputs.input) || ...))
     return detail::untracked(std::move(value));
   detail::begin_op(name);
-  (detail::add_rule(inputs), ...);
+  (detail::add_rule(inputs.input, std::move(inputs.rule)), ...);
   return detail::add_output(std::move(value), (detail::rule_takes_output<Rules> || ...));
 }
 
-/// The same for an operation on a list of inputs.
+/// The same for an operation on a list of inputs, with as many rules.
 template <class Rule>
-Tensor record(const char* name, Tensor value, std::vector<Wrt<Rule>> inputs) {
+Tensor record(const char* name, Tensor value, std::span<const Tensor> inputs, std::vector<Rule> rules) {
   bool any = false;
-  for (const auto& w : inputs) any = any || detail::is_tracked(w.input);
+  for (const Tensor& x : inputs) any = any || detail::is_tracked(x);
   if (!any) return detail::untracked(std::move(value));
   detail::begin_op(name);
-  for (auto& w : inputs) detail::add_rule(w);
+  for (std::size_t i = 0; i < inputs.size(); ++i) detail::add_rule(inputs[i], std::move(rules[i]));
   return detail::add_output(std::move(value), detail::rule_takes_output<Rule>);
 }
 
@@ -211,7 +213,7 @@ void record_joint(const char* name, std::span<Tensor> outputs, std::span<const T
       detail::note_input(x);
     detail::add_edge(x, nullptr);
   }
-  if (auto w = wrt(added, Identity{}); added.defined()) detail::add_rule(w);
+  if (added.defined()) detail::add_rule(added, Identity{});
   detail::set_joint(detail::make_rule(std::move(rule)));
   for (Tensor& y : outputs) y = detail::add_output(std::move(y), false);
 }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cstdlib>
 #include <cstring>
 #include <utility>
 
@@ -46,7 +47,11 @@ Shape common_shape(std::span<Tensor> inputs, const char* operation) {
 Tensor make_output(std::span<const Tensor> inputs, const Shape& shape, DType dtype) {
   const Tensor* leading = kernels::leading_operand(inputs, shape);
   if (!leading || leading->is_contiguous()) return Tensor::empty(shape, dtype);
-  const Dims order = kernels::memory_order(leading->strides());
+  const Dims& strides = leading->strides();
+  if (std::is_sorted(strides.begin(), strides.end(),
+                     [](auto a, auto b) { return std::abs(a) > std::abs(b); }))
+    return Tensor::empty(shape, dtype);
+  const Dims order = kernels::memory_order(strides);
   Shape sizes;
   Dims back(shape.size(), 0);
   for (int i = 0; i < order.size(); ++i) {

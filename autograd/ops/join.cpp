@@ -15,24 +15,23 @@ Tensor concat(const std::vector<Tensor>& parts, std::int64_t axis) {
   const auto rule = [&](const Tensor& part) {
     const std::int64_t stop = start + part.shape()[a];
     const Range range{std::exchange(start, stop), stop};
-    return wrt(part, [a, range](const Tensor& g) { return slice(g, a, range); });
+    return [a, range](const Tensor& g) { return slice(g, a, range); };
   };
-  std::vector<decltype(rule(value))> inputs;
-  for (const Tensor& part : parts) inputs.push_back(rule(part));
-  return record("concat", std::move(value), std::move(inputs));
+  std::vector<decltype(rule(value))> rules;
+  for (const Tensor& part : parts) rules.push_back(rule(part));
+  return record("concat", std::move(value), parts, std::move(rules));
 }
 
 Tensor stack(const std::vector<Tensor>& parts, std::int64_t axis) {
   if (parts.empty()) throw ValueError("stack: there are no tensors to join");
   const int a = normalize_axis(axis, parts.front().rank() + 1, "stack");
   Tensor value = kernels::stack(parts, a);
-  std::int64_t place = 0;
-  const auto rule = [&](const Tensor& part) {
-    return wrt(part, [a, i = place++](const Tensor& g) { return select(g, a, i); });
+  const auto rule = [&](std::size_t i) {
+    return [a, i](const Tensor& g) { return select(g, a, static_cast<std::int64_t>(i)); };
   };
-  std::vector<decltype(rule(value))> inputs;
-  for (const Tensor& part : parts) inputs.push_back(rule(part));
-  return record("stack", std::move(value), std::move(inputs));
+  std::vector<decltype(rule(0))> rules;
+  for (std::size_t i = 0; i < parts.size(); ++i) rules.push_back(rule(i));
+  return record("stack", std::move(value), parts, std::move(rules));
 }
 
 }  // namespace rill

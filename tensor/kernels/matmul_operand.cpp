@@ -34,7 +34,7 @@ Operand operand(const Tensor& x, Side side) {
   } else if ((row_stride == 1 || o.rows == 1) && (column_stride >= o.rows || o.columns == 1)) {
     o.stride = o.columns == 1 ? o.rows : column_stride;
     o.transposed = true;
-  } else if (x.count() > 0) {
+  } else if (x.count() > 0 && !(side == Side::left && repeats_zero(x))) {
     return operand(kernels::copy(x), side);
   }
   o.stride = std::max<std::int64_t>(o.stride, 1);
