@@ -2,6 +2,8 @@
 
 #include <rill/rill.h>
 
+#include <thread>
+
 #include "tests/catch.h"
 
 using namespace rill;
@@ -41,6 +43,25 @@ TEST_CASE("after the first steps a training step asks the system for no memory",
   for (int i = 0; i < 20; ++i) step();
   CHECK(memory_statistics().system_requests == before.system_requests);
   CHECK(memory_statistics().in_use == before.in_use);
+}
+
+TEST_CASE("memory of many small tensors serves whichever thread asks next", "[tensor][memory]") {
+  if (!keeps_memory) return;
+  std::vector<Tensor> kept;
+  const auto fill = [&](double value) {
+    for (int i = 0; i < 3000; ++i) kept.push_back(full({5}, value));
+  };
+  const auto round = [&](double value) {
+    kept.clear();
+    std::thread(fill, value).join();  // a new thread, which has nothing of its own
+    double sum = 0;
+    for (const Tensor& x : kept) sum += rill::sum(x).item();
+    CHECK(sum == 3000 * 5 * value);
+  };
+  for (int i = 0; i < 3; ++i) round(i);
+  const auto before = memory_statistics().system_requests;
+  for (int i = 0; i < 5; ++i) round(i);
+  CHECK(memory_statistics().system_requests == before);
 }
 
 TEST_CASE("memory statistics count what tensors hold and what is kept for others", "[tensor][memory]") {
