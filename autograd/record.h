@@ -57,9 +57,7 @@ struct Wrt {
 /// "With respect to `input`": one input of an operation with its rule. Only for arguments of `record`: it
 /// refers to both.
 template <class Rule>
-requires(!std::is_reference_v<Rule>) Wrt<Rule> wrt(const Tensor& input, Rule&& rule) {
-  return {input, rule};
-}
+requires(!std::is_reference_v<Rule>) Wrt<Rule> wrt(const Tensor& input, Rule&& rule) { return {input, rule}; }
 
 /// What a rule for several inputs and outputs at once is given, and gives.
 class Backward {
