@@ -23,7 +23,8 @@ struct Operand {
 
 enum class Side { left, right };
 
-/// Reads x, of rank 1 or more; a vector is a row on the left and a column on the right.
+/// Reads x, of rank 1 or more; a vector is a row on the left and a column on the right. A left side that
+/// repeats zero is not copied: only its sizes are good, and its products need no more.
 Operand operand(const Tensor& x, Side side);
 
 /// Makes all leading axes of a stack rows of one matrix, copying x where its layout does not allow that and
