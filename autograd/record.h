@@ -163,14 +163,14 @@ void* allocate_rule(std::size_t size, std::size_t alignment);
 
 template <class F>
 RuleBase* make_rule(F&& f) {
-  return new (allocate_rule(sizeof(RuleOf<F>), alignof(RuleOf<F>))) RuleOf<F>(std::move(f));
+  return new (allocate_rule(sizeof(RuleOf<F>), alignof(RuleOf<F>))) RuleOf<F>(std::forward<F>(f));
 }
 
 template <class F>
 void add_rule(const Tensor& input, F&& rule) {
   if (checking) [[unlikely]]
     note_input(input);
-  if (is_tracked(input)) add_edge(input, make_rule(std::move(rule)));
+  if (is_tracked(input)) add_edge(input, make_rule(std::forward<F>(rule)));
 }
 
 }  // namespace detail

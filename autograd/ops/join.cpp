@@ -18,6 +18,7 @@ Tensor concat(const std::vector<Tensor>& parts, std::int64_t axis) {
     return [a, range](const Tensor& g) { return slice(g, a, range); };
   };
   std::vector<decltype(rule(value))> rules;
+  rules.reserve(parts.size());
   for (const Tensor& part : parts) rules.push_back(rule(part));
   return record("concat", std::move(value), parts, std::move(rules));
 }
@@ -30,6 +31,7 @@ Tensor stack(const std::vector<Tensor>& parts, std::int64_t axis) {
     return [a, i](const Tensor& g) { return select(g, a, static_cast<std::int64_t>(i)); };
   };
   std::vector<decltype(rule(0))> rules;
+  rules.reserve(parts.size());
   for (std::size_t i = 0; i < parts.size(); ++i) rules.push_back(rule(i));
   return record("stack", std::move(value), parts, std::move(rules));
 }
