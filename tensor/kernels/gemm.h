@@ -17,6 +17,7 @@ struct Matrix {
   std::int64_t stride;
   bool transposed = false;
 
+  Matrix transpose() const { return {data, stride, !transposed}; }
   /// The part of it that begins at this row and column.
   Matrix from(std::int64_t row, std::int64_t column) const {
     return {data + (transposed ? column * stride + row : row * stride + column), stride, transposed};

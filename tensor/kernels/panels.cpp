@@ -13,13 +13,29 @@ namespace rill::gemm {
 using detail::Storage;
 using detail::TensorAccess;
 
-// A panel about 256 wide is read at full speed and stays in a core's second-level cache; an even number of
-// them keeps two threads busy.
-Panels::Panels(std::int64_t all, std::int64_t granule) : columns(all) {
-  constexpr std::int64_t widest = 256, narrowest = 96;
-  const std::int64_t wanted = all < narrowest ? 1 : 2 * ((all + 2 * widest - 1) / (2 * widest));
-  width = wanted == 1 ? all : ((all + wanted - 1) / wanted + granule - 1) / granule * granule;
-  count = (all + width - 1) / width;
+Panels Panels::whole(std::int64_t columns) {
+  Panels panels;
+  panels.columns_ = panels.half_ = columns;
+  return panels;
+}
+
+// The widest is read at full speed and stays in a core's second-level cache.
+Panels::Panels(std::int64_t columns, std::int64_t granule, std::int64_t kernel) : Panels(whole(columns)) {
+  constexpr std::int64_t worth_cutting = 96, widest = 288, narrow = 128;
+  if (columns < worth_cutting) return;
+  half_ = ((columns + 1) / 2 + granule - 1) / granule * granule;
+  const auto part_of = [](std::int64_t rest) { return rest * 9 / 16; };
+  widest_ = widest / kernel * kernel;
+  std::int64_t begin = 0;
+  for (; part_of(half_ - begin) >= widest_; begin += widest_) ++wide_;
+  in_half_ = wide_;
+  for (std::int64_t width = 0; begin < half_; begin += width) {
+    const std::int64_t rest = half_ - begin;
+    width = rest <= narrow ? rest : (part_of(rest) + kernel - 1) / kernel * kernel;
+    narrower_[static_cast<std::size_t>(in_half_++ - wide_)] = begin;
+  }
+  count_ = 2 * in_half_;
+  while (this->begin(count_ - 1) >= columns) --count_;
 }
 
 template <class T>
@@ -110,13 +126,13 @@ constexpr std::int64_t worth_threads = 16384;  // elements
 template <class T>
 const T* packed_panels(const Tensor& b, const Matrix<T>& matrix, std::int64_t k, std::int64_t n) {
   const Panels panels = panels_of<T>(n);
-  if (!matrix.transposed && matrix.stride == n && panels.count == 1) return nullptr;
+  if (!matrix.transposed && matrix.stride == n && panels.count() == 1) return nullptr;
   Packs* packs = packs_of(b);
   if (!packs) return nullptr;
   const View view{matrix.data, matrix.stride, matrix.transposed, false, k, n};
   return static_cast<const T*>(
       packs->find_or_pack(view, static_cast<std::size_t>(k * n) * sizeof(T), [&](void* to) {
-        detail::parallel_parts_if(k * n >= worth_threads, panels.count, [&](std::int64_t panel) {
+        detail::parallel_parts_if(k * n >= worth_threads, panels.count(), [&](std::int64_t panel) {
           const std::int64_t column = panels.begin(panel);
           const std::int64_t width = panels.size(panel);
           copy_rows(matrix.from(0, column), k, width, static_cast<T*>(to) + k * column, width);
@@ -132,7 +148,7 @@ const std::uint32_t* packed_blocks(const Tensor& b, const Matrix<float>& matrix,
   const auto bytes = static_cast<std::size_t>(blocks::count(k, n)) * sizeof(std::uint32_t);
   return static_cast<const std::uint32_t*>(packs->find_or_pack(view, bytes, [&](void* to) {
     const Panels panels = panels_of<Bfloat16>(n);
-    detail::parallel_parts_if(k * n >= worth_threads, panels.count, [&](std::int64_t panel) {
+    detail::parallel_parts_if(k * n >= worth_threads, panels.count(), [&](std::int64_t panel) {
       const std::int64_t column = panels.begin(panel);
       blocks::fill(matrix.from(0, column), 0, k, k, panels.size(panel),
                    static_cast<std::uint32_t*>(to) + blocks::count(k, column));

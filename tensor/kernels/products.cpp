@@ -17,7 +17,7 @@ constexpr std::int64_t worth_gathering = 128;
 
 Cut::Cut(std::int64_t m_, std::int64_t n_, std::int64_t k_, const Panels& panels_, std::int64_t fewest_rows)
     : m(m_), n(n_), k(k_), panels(panels_) {
-  const std::int64_t rows = std::max(fewest_rows, worth_part / (2 * k * panels.width));
+  const std::int64_t rows = std::max(fewest_rows, worth_part / (2 * k * panels.size(0)));
   const std::int64_t blocks = (m + rows - 1) / rows;
   block_rows = ((m + blocks - 1) / blocks + 7) / 8 * 8;
 }
@@ -27,7 +27,7 @@ bool Cut::is_large() const { return 2 * m * n * k > worth_threads; }
 void Cut::over_blocks(std::int64_t products, detail::FunctionRef<void(const Block&)> body) const {
   if (is_large()) {
     const std::int64_t blocks = (m + block_rows - 1) / block_rows;
-    const std::int64_t units = panels.count * blocks;
+    const std::int64_t units = panels.count() * blocks;
     detail::parallel_parts(products * units, [&](std::int64_t part) {
       const std::int64_t panel = part % units / blocks, row = part % blocks * block_rows;
       body({part / units, row, std::min(block_rows, m - row), panels.begin(panel), panels.size(panel)});
@@ -36,7 +36,7 @@ void Cut::over_blocks(std::int64_t products, detail::FunctionRef<void(const Bloc
     detail::parallel_for(products, worth_threads / (2 * m * n * k),
                          [&](std::int64_t begin, std::int64_t end) {
                            for (std::int64_t product = begin; product < end; ++product)
-                             for (std::int64_t panel = 0; panel < panels.count; ++panel)
+                             for (std::int64_t panel = 0; panel < panels.count(); ++panel)
                                body({product, 0, m, panels.begin(panel), panels.size(panel)});
                          });
   }
@@ -48,7 +48,7 @@ void multiply_stack(const Operand& a, const Operand& b, const Dims& batch, T* c,
   const std::int64_t m = a.rows, n = b.columns, k = a.columns;
   const Panels panels = panels_of<T>(n);
   const T* packed = b.batch.empty() ? packed_panels(b.tensor, b.matrix<T>(), k, n) : nullptr;
-  const bool gathers = !packed && !b.transposed && panels.count > 1 && m >= worth_gathering;
+  const bool gathers = !packed && !b.transposed && panels.count() > 1 && m >= worth_gathering;
   Cut cut(m, n, k, panels, gathers ? 2 * worth_gathering : 32);
   if (!packed && !cut.is_large()) cut.panels = Panels::whole(n);
 

@@ -95,15 +95,24 @@ constexpr std::int64_t worth_threads = 400'000, worth_copying = 16384;
 template <class T>
 void multiply(const Stretch<T>& stretch, std::int64_t m, std::int64_t n, T* c, bool accumulate) {
   const bool left_in_place = stretch.is_in_place(&Pair<T>::left);
-  const gemm::Scratch<T> gathered(left_in_place ? 0 : stretch.rows * m);
+  // Transposed, as the backend reads it fastest, but not row by row.
+  constexpr std::int64_t line = 64 / sizeof(T);
+  const bool transposes = stretch.rows >= line * static_cast<std::int64_t>(stretch.pieces.size());
+  std::int64_t stride = transposes ? (stretch.rows + line - 1) / line * line : m;
+  if (transposes && share_cache_sets(stride * static_cast<std::int64_t>(sizeof(T)))) stride += line;
+  const gemm::Scratch<T> gathered(left_in_place ? 0 : (transposes ? m : stretch.rows) * stride);
   const auto units = static_cast<std::int64_t>(stretch.units.size());
   if (!left_in_place)
     detail::parallel_parts_if(m * stretch.rows >= worth_copying, units, [&](std::int64_t unit) {
       stretch.over_unit(unit, [&](const Pair<T>& piece, std::int64_t begin) {
-        gemm::copy_rows(piece.left, piece.rows, m, gathered.data() + begin * m, m);
+        if (transposes)
+          gemm::copy_rows(piece.left.transpose(), m, piece.rows, gathered.data() + begin, stride);
+        else
+          gemm::copy_rows(piece.left, piece.rows, m, gathered.data() + begin * stride, stride);
       });
     });
-  const Matrix<T> left = left_in_place ? stretch.pieces.front().left : Matrix<T>{gathered.data(), m};
+  const Matrix<T> left = left_in_place ? stretch.pieces.front().left.transpose()
+                                       : Matrix<T>{gathered.data(), stride, !transposes};  // [m, rows]
   const Matrix<T> right = stretch.pieces.front().right;
   const bool right_in_place = stretch.is_in_place(&Pair<T>::right) &&
                               !share_cache_sets(right.stride * static_cast<std::int64_t>(sizeof(T)));
@@ -115,7 +124,7 @@ void multiply(const Stretch<T>& stretch, std::int64_t m, std::int64_t n, T* c, b
   const std::int64_t blocks = (m + tallest - 1) / tallest;
   const std::int64_t block_rows = (m + blocks - 1) / blocks;
   const bool worth_it = 2 * m * n * stretch.rows > worth_threads;
-  detail::parallel_parts_if(worth_it, panels.count * blocks, [&](std::int64_t part) {
+  detail::parallel_parts_if(worth_it, panels.count() * blocks, [&](std::int64_t part) {
     const std::int64_t row = part % blocks * block_rows, column = panels.begin(part / blocks);
     const std::int64_t width = panels.size(part / blocks);
     const gemm::Scratch<T> panel(right_in_place ? 0 : std::min(deepest, stretch.rows) * width);
@@ -127,9 +136,7 @@ void multiply(const Stretch<T>& stretch, std::int64_t m, std::int64_t n, T* c, b
             gemm::copy_rows(piece.right.from(0, column), piece.rows, width,
                             panel.data() + (begin - top) * width, width);
           });
-      Matrix<T> columns = left.from(top, row);
-      columns.transposed = true;
-      gemm::multiply(gemm::Product<T>{std::min(block_rows, m - row), width, depth, columns,
+      gemm::multiply(gemm::Product<T>{std::min(block_rows, m - row), width, depth, left.from(row, top),
                                       right_in_place ? right.from(0, column) : Matrix<T>{panel.data(), width},
                                       c + row * n + column, n, accumulate || top > 0});
     }

@@ -13,6 +13,7 @@
 #include "rill/tensor/kernels/copy.h"
 #include "rill/tensor/kernels/gemm.h"
 #include "rill/tensor/kernels/layout.h"
+#include "rill/tensor/kernels/panels.h"
 #include "rill/tensor/kernels/views.h"
 #include "rill/tensor/threads.h"
 #include "tests/catch.h"
@@ -309,6 +310,31 @@ TEST_CASE("sum_of_products reads rows where they lie, near together or pages apa
     for (auto& pair : pairs) pair.first = rill::kernels::copy(pair.first);
     CHECK(largest_difference(sum_of_products(pairs), expected) < tolerance(DType::float32, 3 * rows));
   }
+}
+
+TEST_CASE("panels follow each other, cover all columns and become narrower within each half",
+          "[tensor][matmul]") {
+  using rill::gemm::Panels;
+  for (std::int64_t columns = 1; columns < 5000; columns += columns < 700 ? 1 : 61)
+    for (const auto& [panels, granule] :
+         {std::pair(rill::gemm::panels_of<float>(columns), 16),
+          std::pair(rill::gemm::panels_of<rill::gemm::Bfloat16>(columns), 64)}) {
+      CAPTURE(columns, granule, panels.count());
+      std::int64_t end = 0;
+      for (std::int64_t panel = 0; panel < panels.count(); ++panel) {
+        REQUIRE(panels.begin(panel) == end);
+        REQUIRE(end % granule == 0);
+        REQUIRE(panels.size(panel) > 0);
+        REQUIRE(panels.size(panel) <= panels.size(0));
+        end += panels.size(panel);
+      }
+      REQUIRE(end == columns);
+      REQUIRE(panels.size(0) <= 288);
+    }
+  const auto panels = rill::gemm::panels_of<float>(1024);
+  std::vector<std::int64_t> widths;
+  for (std::int64_t panel = 0; panel < panels.count(); ++panel) widths.push_back(panels.size(panel));
+  CHECK(widths == std::vector<std::int64_t>{288, 144, 80, 288, 144, 80});
 }
 
 TEST_CASE("a packed weight is never stale", "[tensor][matmul]") {
