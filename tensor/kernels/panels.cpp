@@ -21,7 +21,7 @@ Panels Panels::whole(std::int64_t columns) {
 
 // The widest is read at full speed and stays in a core's second-level cache.
 Panels::Panels(std::int64_t columns, std::int64_t granule, std::int64_t kernel) : Panels(whole(columns)) {
-  constexpr std::int64_t worth_cutting = 96, widest = 288, narrow = 128;
+  constexpr std::int64_t worth_cutting = 96, widest = 288, narrow = 112;
   if (columns < worth_cutting) return;
   half_ = ((columns + 1) / 2 + granule - 1) / granule * granule;
   const auto part_of = [](std::int64_t rest) { return rest * 9 / 16; };
