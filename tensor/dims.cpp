@@ -10,9 +10,10 @@ namespace rill {
 
 void Dims::grow(int needed) {
   const int capacity = std::max(needed, 2 * capacity_);
-  auto heap = std::make_unique<std::int64_t[]>(static_cast<std::size_t>(capacity));
-  std::copy(begin(), end(), heap.get());
-  heap_ = std::move(heap);
+  auto* heap = new std::int64_t[static_cast<std::size_t>(capacity)];
+  std::copy(begin(), end(), heap);
+  drop();
+  heap_ = heap;
   capacity_ = capacity;
 }
 

@@ -4,14 +4,13 @@
 #include <cstring>
 #include <initializer_list>
 #include <iterator>
-#include <memory>
 #include <span>
 #include <string>
 #include <utility>
 
 namespace rill {
 
-/// A short list of sizes, strides or axes: the first six stand inside the object, longer lists on the heap.
+/// A short list of sizes, strides or axes: up to four stand inside the object, longer lists on the heap.
 class Dims {
  public:
   Dims() = default;
@@ -27,11 +26,7 @@ class Dims {
     for (auto& v : *this) v = *first++;
   }
   Dims(const Dims& other) { *this = other; }
-  Dims(Dims&& other) noexcept
-      : size_(std::exchange(other.size_, 0)), capacity_(std::exchange(other.capacity_, inline_capacity)) {
-    heap_ = std::move(other.heap_);
-    if (!heap_) std::memcpy(inline_, other.inline_, sizeof(std::int64_t) * static_cast<std::size_t>(size_));
-  }
+  Dims(Dims&& other) noexcept { take(other); }
   Dims& operator=(const Dims& other) {
     if (this == &other) return *this;
     if (other.size_ > capacity_) grow(other.size_);
@@ -41,17 +36,16 @@ class Dims {
   }
   Dims& operator=(Dims&& other) noexcept {
     if (this == &other) return *this;
-    size_ = std::exchange(other.size_, 0);
-    capacity_ = std::exchange(other.capacity_, inline_capacity);
-    heap_ = std::move(other.heap_);
-    if (!heap_) std::memcpy(inline_, other.inline_, sizeof(std::int64_t) * static_cast<std::size_t>(size_));
+    drop();
+    take(other);
     return *this;
   }
+  ~Dims() { drop(); }
 
   int size() const { return size_; }
   bool empty() const { return size_ == 0; }
-  std::int64_t* data() { return heap_ ? heap_.get() : inline_; }
-  const std::int64_t* data() const { return heap_ ? heap_.get() : inline_; }
+  std::int64_t* data() { return is_inline() ? inline_ : heap_; }
+  const std::int64_t* data() const { return is_inline() ? inline_ : heap_; }
   std::int64_t* begin() { return data(); }
   std::int64_t* end() { return data() + size_; }
   const std::int64_t* begin() const { return data(); }
@@ -81,13 +75,26 @@ class Dims {
   }
 
  private:
-  void grow(int needed);
+  static constexpr int inline_capacity = 4;
 
-  static constexpr int inline_capacity = 6;
-  std::int64_t inline_[inline_capacity];
+  bool is_inline() const { return capacity_ == inline_capacity; }
+  void grow(int needed);
+  /// Leaves the other one empty; what this one had is dropped already.
+  void take(Dims& other) noexcept {
+    std::memcpy(inline_, other.inline_, sizeof(inline_));
+    size_ = std::exchange(other.size_, 0);
+    capacity_ = std::exchange(other.capacity_, inline_capacity);
+  }
+  void drop() noexcept {
+    if (!is_inline()) delete[] heap_;
+  }
+
+  union {
+    std::int64_t inline_[inline_capacity];
+    std::int64_t* heap_;
+  };
   int size_ = 0;
   int capacity_ = inline_capacity;
-  std::unique_ptr<std::int64_t[]> heap_;
 };
 
 /// The sizes of a tensor's axes; no axes for a scalar.

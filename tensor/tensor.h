@@ -28,20 +28,21 @@ struct TapeSlot {
 
 /// What a Tensor points to. Never changed once a second Tensor shares it.
 struct TensorBody {
-  std::atomic<std::int64_t> references{1};
+  std::atomic<std::int32_t> references{1};
+  DType dtype = DType::float32;
+  /// Others share the storage, but none of them these elements.
+  std::atomic<bool> alone{false};
+  bool weak : 1 = false;       ///< a C++ number, which takes the dtype of the tensor it meets
+  bool contiguous : 1 = true;  ///< row-major without gaps
+  bool reused : 1 = false;     ///< a parameter's value: worth packing for matrix products
   Storage* storage = nullptr;
   std::int64_t offset = 0;  ///< of the first element, in elements
   std::int64_t count = 0;
   Shape shape;
   Dims strides;  ///< in elements; 0 repeats an element
-  DType dtype = DType::float32;
-  bool weak = false;       ///< a C++ number, which takes the dtype of the tensor it meets
-  bool contiguous = true;  ///< row-major without gaps
-  bool reused = false;     ///< a parameter's value: worth packing for matrix products
-  /// Others share the storage, but none of them these elements.
-  std::atomic<bool> alone{false};
   TapeSlot slot;
 };
+static_assert(sizeof(TensorBody) <= 128, "a long chain of small operations is mostly these");
 
 struct TensorAccess;
 
