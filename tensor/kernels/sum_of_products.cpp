@@ -94,25 +94,26 @@ constexpr std::int64_t worth_threads = 400'000, worth_copying = 16384;
 /// threads. A panel that does not read well where it lies is copied where it is multiplied.
 template <class T>
 void multiply(const Stretch<T>& stretch, std::int64_t m, std::int64_t n, T* c, bool accumulate) {
-  const bool left_in_place = stretch.is_in_place(&Pair<T>::left);
-  // Transposed, as the backend reads it fastest, but not row by row.
-  constexpr std::int64_t line = 64 / sizeof(T);
-  const bool transposes = stretch.rows >= line * static_cast<std::int64_t>(stretch.pieces.size());
-  std::int64_t stride = transposes ? (stretch.rows + line - 1) / line * line : m;
-  if (transposes && share_cache_sets(stride * static_cast<std::int64_t>(sizeof(T)))) stride += line;
-  const gemm::Scratch<T> gathered(left_in_place ? 0 : (transposes ? m : stretch.rows) * stride);
-  const auto units = static_cast<std::int64_t>(stretch.units.size());
-  if (!left_in_place)
+  Matrix<T> left = stretch.pieces.front().left;
+  Tensor gathered;
+  if (!stretch.is_in_place(&Pair<T>::left)) {
+    // Transposed, as the backend reads it fastest, but not row by row.
+    constexpr std::int64_t line = 64 / sizeof(T);
+    const bool transposes = stretch.rows >= line * static_cast<std::int64_t>(stretch.pieces.size());
+    gathered = empty_matrix(transposes ? Shape{m, stretch.rows} : Shape{stretch.rows, m}, dtype_of<T>());
+    T* const to = TensorAccess::raw<T>(gathered);
+    const std::int64_t stride = gathered.strides()[0];
+    const auto units = static_cast<std::int64_t>(stretch.units.size());
     detail::parallel_parts_if(m * stretch.rows >= worth_copying, units, [&](std::int64_t unit) {
       stretch.over_unit(unit, [&](const Pair<T>& piece, std::int64_t begin) {
         if (transposes)
-          gemm::copy_rows(piece.left.transpose(), m, piece.rows, gathered.data() + begin, stride);
+          gemm::copy_rows(piece.left.transpose(), m, piece.rows, to + begin, stride);
         else
-          gemm::copy_rows(piece.left, piece.rows, m, gathered.data() + begin * stride, stride);
+          gemm::copy_rows(piece.left, piece.rows, m, to + begin * stride, stride);
       });
     });
-  const Matrix<T> left = left_in_place ? stretch.pieces.front().left.transpose()
-                                       : Matrix<T>{gathered.data(), stride, !transposes};  // [m, rows]
+    left = {to, stride, transposes};
+  }
   const Matrix<T> right = stretch.pieces.front().right;
   const bool right_in_place = stretch.is_in_place(&Pair<T>::right) &&
                               !share_cache_sets(right.stride * static_cast<std::int64_t>(sizeof(T)));
@@ -136,7 +137,8 @@ void multiply(const Stretch<T>& stretch, std::int64_t m, std::int64_t n, T* c, b
             gemm::copy_rows(piece.right.from(0, column), piece.rows, width,
                             panel.data() + (begin - top) * width, width);
           });
-      gemm::multiply(gemm::Product<T>{std::min(block_rows, m - row), width, depth, left.from(row, top),
+      const Matrix<T> columns = left.from(top, row).transpose();
+      gemm::multiply(gemm::Product<T>{std::min(block_rows, m - row), width, depth, columns,
                                       right_in_place ? right.from(0, column) : Matrix<T>{panel.data(), width},
                                       c + row * n + column, n, accumulate || top > 0});
     }
