@@ -12,14 +12,20 @@ constexpr std::int64_t worth_threads = 400'000;
 constexpr std::int64_t worth_part = 8'000'000;
 // With fewer rows, copying a panel of the right operand into dense rows costs more than it saves.
 constexpr std::int64_t worth_gathering = 128;
+// Many rows times a matrix of so few elements wait for the memory that they are written to, and it is fastest
+// along whole rows. Blocks write so many elements.
+constexpr std::int64_t small_matrix = 1 << 17, small_block = 1 << 14;
 
 }  // namespace
 
-Cut::Cut(std::int64_t m_, std::int64_t n_, std::int64_t k_, const Panels& panels_, std::int64_t fewest_rows)
+Cut::Cut(std::int64_t m_, std::int64_t n_, std::int64_t k_, const Panels& panels_, std::int64_t rows)
     : m(m_), n(n_), k(k_), panels(panels_) {
-  const std::int64_t rows = std::max(fewest_rows, worth_part / (2 * k * panels.size(0)));
   const std::int64_t blocks = (m + rows - 1) / rows;
   block_rows = ((m + blocks - 1) / blocks + 7) / 8 * 8;
+}
+
+std::int64_t Cut::rows_of_part(std::int64_t k, std::int64_t columns) {
+  return worth_part / (2 * k * columns);
 }
 
 bool Cut::is_large() const { return 2 * m * n * k > worth_threads; }
@@ -46,10 +52,13 @@ template <class T>
 void multiply_stack(const Operand& a, const Operand& b, const Dims& batch, T* c, const Addend<T>& addend,
                     bool accumulate) {
   const std::int64_t m = a.rows, n = b.columns, k = a.columns;
-  const Panels panels = panels_of<T>(n);
-  const T* packed = b.batch.empty() ? packed_panels(b.tensor, b.matrix<T>(), k, n) : nullptr;
+  const bool whole_rows = m >= worth_gathering && k * n <= small_matrix && !b.transposed;
+  const Panels panels = whole_rows ? Panels::whole(n) : panels_of<T>(n);
+  const T* packed = b.batch.empty() && !whole_rows ? packed_panels(b.tensor, b.matrix<T>(), k, n) : nullptr;
   const bool gathers = !packed && !b.transposed && panels.count() > 1 && m >= worth_gathering;
-  Cut cut(m, n, k, panels, gathers ? 2 * worth_gathering : 32);
+  const std::int64_t fewest_rows = gathers ? 2 * worth_gathering : 32;
+  const std::int64_t rows = whole_rows ? small_block / n : Cut::rows_of_part(k, panels.size(0));
+  Cut cut(m, n, k, panels, std::max(rows, fewest_rows));
   if (!packed && !cut.is_large()) cut.panels = Panels::whole(n);
 
   cut.over_blocks(rill::count(batch), [&](const Block& at) {

@@ -94,9 +94,9 @@ std::vector<Tensor> layouts(std::int64_t rows, std::int64_t columns, DType dtype
 struct Size {
   std::int64_t m, n, k;
 };
-const std::vector<Size> sizes{{1, 1, 1},    {2, 4, 3},     {1, 7, 5},      {5, 1, 7},
-                              {8, 8, 8},    {17, 3, 33},   {32, 10, 32},   {1, 300, 64},
-                              {40, 96, 20}, {33, 257, 65}, {300, 130, 40}, {70, 520, 600}};
+const std::vector<Size> sizes{{1, 1, 1},      {2, 4, 3},      {1, 7, 5},      {5, 1, 7},    {8, 8, 8},
+                              {17, 3, 33},    {32, 10, 32},   {1, 300, 64},   {40, 96, 20}, {33, 257, 65},
+                              {300, 130, 40}, {70, 520, 600}, {130, 260, 510}};
 
 bool same_bits(const Tensor& a, const Tensor& b) { return a.to_vector<double>() == b.to_vector<double>(); }
 
@@ -404,7 +404,8 @@ TEST_CASE("products have the same bits with any number of threads", "[tensor][ma
       rill::set_threads(threads);
       results.push_back({matmul(a, b), matmul(window(a, 0, 0, 32), b), matmul(a, as_weight(b)),
                          matmul(window(a, 0, 0, 32), as_weight(b)), matmul_add(a, b, c),
-                         matmul(stack, stack_b), sum_of_products(pairs)});
+                         matmul_add(window(a, 1, 0, 64), window(b, 0, 0, 64), c), matmul(stack, stack_b),
+                         sum_of_products(pairs)});
     }
     for (std::size_t i = 0; i < results[0].size(); ++i) {
       CHECK(same_bits(results[0][i], results[1][i]));
