@@ -69,11 +69,18 @@ inline std::array<std::array<std::uint32_t, philox_group>, 4> philox_blocks(std:
                                                                             std::uint64_t key) {
   using philox_words::Words;
   constexpr std::size_t lanes = sizeof(Words) / sizeof(std::uint64_t), parts = philox_group / lanes;
-  std::array<std::uint64_t, philox_group> blocks;
-  for (std::size_t i = 0; i < philox_group; ++i) blocks[i] = first + i;
+  static constexpr auto places = [] {
+    std::array<std::uint64_t, philox_group> numbers{};
+    for (std::size_t i = 0; i < philox_group; ++i) numbers[i] = i;
+    return numbers;
+  }();
   Words c[4][parts] = {};
-  std::memcpy(c[0], blocks.data(), sizeof blocks);
-  for (std::size_t i = 0; i < parts; ++i) c[1][i] = c[0][i] >> 32;
+  // Sums of vectors, because a vector of numbers that were just written one by one takes long to read.
+  std::memcpy(c[0], places.data(), sizeof places);
+  for (std::size_t i = 0; i < parts; ++i) {
+    c[0][i] += first;
+    c[1][i] = c[0][i] >> 32;
+  }
   philox_words::rounds(c, key);
   using Numbers [[gnu::vector_size(sizeof(Words) / 2)]] = std::uint32_t;
   std::array<std::array<std::uint32_t, philox_group>, 4> result;
