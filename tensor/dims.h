@@ -1,7 +1,6 @@
 #pragma once
 
 #include <cstdint>
-#include <cstring>
 #include <initializer_list>
 #include <iterator>
 #include <span>
@@ -18,7 +17,7 @@ class Dims {
   explicit Dims(std::span<const std::int64_t> values) : Dims(values.begin(), values.end()) {}
   Dims(int count, std::int64_t value) {
     resize(count);
-    for (auto& v : *this) v = value;
+    for (int i = 0; i < count; ++i) (*this)[i] = value;
   }
   template <std::input_iterator I>
   Dims(I first, I last) {
@@ -31,7 +30,9 @@ class Dims {
     if (this == &other) return *this;
     if (other.size_ > capacity_) grow(other.size_);
     size_ = other.size_;
-    std::memcpy(data(), other.data(), sizeof(std::int64_t) * static_cast<std::size_t>(size_));
+    std::int64_t* to = data();
+    const std::int64_t* from = other.data();
+    for (int i = 0; i < size_; ++i) to[i] = from[i];
     return *this;
   }
   Dims& operator=(Dims&& other) noexcept {
@@ -70,8 +71,10 @@ class Dims {
   void erase(int i);
 
   bool operator==(const Dims& other) const {
-    return size_ == other.size_ &&
-           std::memcmp(data(), other.data(), sizeof(std::int64_t) * static_cast<std::size_t>(size_)) == 0;
+    if (size_ != other.size_) return false;
+    for (int i = 0; i < size_; ++i)
+      if ((*this)[i] != other[i]) return false;
+    return true;
   }
 
  private:
@@ -81,9 +84,12 @@ class Dims {
   void grow(int needed);
   /// Leaves the other one empty; what this one had is dropped already.
   void take(Dims& other) noexcept {
-    std::memcpy(inline_, other.inline_, sizeof(inline_));
     size_ = std::exchange(other.size_, 0);
     capacity_ = std::exchange(other.capacity_, inline_capacity);
+    if (!is_inline())
+      heap_ = other.heap_;
+    else
+      for (int i = 0; i < size_; ++i) inline_[i] = other.inline_[i];
   }
   void drop() noexcept {
     if (!is_inline()) delete[] heap_;
