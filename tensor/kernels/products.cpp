@@ -7,9 +7,8 @@
 namespace rill::gemm {
 namespace {
 
-// Floating-point operations that are worth waking a thread for, and that are worth being a part of their own.
+// Floating-point operations that are worth waking a thread for.
 constexpr std::int64_t worth_threads = 400'000;
-constexpr std::int64_t worth_part = 8'000'000;
 // With fewer rows, copying a panel of the right operand into dense rows costs more than it saves.
 constexpr std::int64_t worth_gathering = 128;
 // Many rows times a matrix of so few elements wait for the memory that they are written to, and it is fastest
@@ -18,14 +17,12 @@ constexpr std::int64_t small_matrix = 1 << 17, small_block = 1 << 14;
 
 }  // namespace
 
-Cut::Cut(std::int64_t m_, std::int64_t n_, std::int64_t k_, const Panels& panels_, std::int64_t rows)
+Cut::Cut(std::int64_t m_, std::int64_t n_, std::int64_t k_, const Panels& panels_, std::int64_t fewest_rows,
+         std::int64_t part)
     : m(m_), n(n_), k(k_), panels(panels_) {
+  const std::int64_t rows = std::max(fewest_rows, part / (2 * k * panels.size(0)));
   const std::int64_t blocks = (m + rows - 1) / rows;
   block_rows = ((m + blocks - 1) / blocks + 7) / 8 * 8;
-}
-
-std::int64_t Cut::rows_of_part(std::int64_t k, std::int64_t columns) {
-  return worth_part / (2 * k * columns);
 }
 
 bool Cut::is_large() const { return 2 * m * n * k > worth_threads; }
@@ -56,9 +53,8 @@ void multiply_stack(const Operand& a, const Operand& b, const Dims& batch, T* c,
   const Panels panels = whole_rows ? Panels::whole(n) : panels_of<T>(n);
   const T* packed = b.batch.empty() && !whole_rows ? packed_panels(b.tensor, b.matrix<T>(), k, n) : nullptr;
   const bool gathers = !packed && !b.transposed && panels.count() > 1 && m >= worth_gathering;
-  const std::int64_t fewest_rows = gathers ? 2 * worth_gathering : 32;
-  const std::int64_t rows = whole_rows ? small_block / n : Cut::rows_of_part(k, panels.size(0));
-  Cut cut(m, n, k, panels, std::max(rows, fewest_rows));
+  Cut cut(m, n, k, panels, gathers ? 2 * worth_gathering : 32,
+          whole_rows ? 2 * k * small_block : Cut::worth_part);
   if (!packed && !cut.is_large()) cut.panels = Panels::whole(n);
 
   cut.over_blocks(rill::count(batch), [&](const Block& at) {

@@ -29,10 +29,11 @@ struct Cut {
   Panels panels;
   std::int64_t block_rows;
 
-  /// Blocks of about so many rows.
-  Cut(std::int64_t m, std::int64_t n, std::int64_t k, const Panels& panels, std::int64_t rows);
-  /// How many rows of a block so wide are worth being a part of their own.
-  static std::int64_t rows_of_part(std::int64_t k, std::int64_t columns);
+  /// Floating-point operations that are worth being a part of their own.
+  static constexpr std::int64_t worth_part = 8'000'000;
+  /// Blocks have `fewest_rows` or more, if there are as many, and about `part` floating-point operations.
+  Cut(std::int64_t m, std::int64_t n, std::int64_t k, const Panels& panels, std::int64_t fewest_rows,
+      std::int64_t part = worth_part);
   /// Calls body for all blocks of `products` products, spread over the threads where it is worth that.
   void over_blocks(std::int64_t products, detail::FunctionRef<void(const Block&)> body) const;
   /// Whether one product is worth more than one thread.

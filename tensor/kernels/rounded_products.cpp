@@ -19,9 +19,8 @@ void multiply_stack_rounded(const Operand& a, const Operand& b, const Dims& batc
   // reads all of a large weight.
   constexpr std::int64_t few = 16, many = 256, large = 1 << 20;
   const bool whole_rows = packed && (m >= many || (m >= few && n * k <= large));
-  const Panels panels = whole_rows ? Panels::whole(n) : panels_of<Bfloat16>(n);
-  const std::int64_t fewest_rows = packed ? std::clamp<std::int64_t>(m / 8, few, 64) : many;
-  const Cut cut(m, n, k, panels, std::max(fewest_rows, Cut::rows_of_part(k, panels.size(0))));
+  const Cut cut(m, n, k, whole_rows ? Panels::whole(n) : panels_of<Bfloat16>(n),
+                packed ? std::clamp<std::int64_t>(m / 8, few, 64) : many);
   const std::int64_t deepest = packed ? k : std::min<std::int64_t>(k, 1024);
 
   cut.over_blocks(rill::count(batch), [&](const Block& at) {
