@@ -11,6 +11,7 @@
 #include "rill/nn/recurrent_observer.h"
 #include "rill/tensor/create.h"
 #include "rill/tensor/error.h"
+#include "rill/tensor/rows.h"
 
 namespace rill::nn {
 
@@ -163,6 +164,14 @@ Pass run_direction(const CellReference& cell, const Tensor& x, std::vector<Tenso
     mask = dropout_mask(state[0].shape(), recurrent_dropout, state[0].dtype());
   Pass pass;
   pass.outputs.resize(inputs.size());
+  // Outputs that lie one after the other are stacked without a copy, and read so by the weights' gradients.
+  // Without a tape a kept state would keep the whole sequence alive for nothing.
+  Tensor outputs;
+  if (is_recording() && steps > 1) {
+    Shape shape = state[0].shape();
+    shape.insert(0, steps);
+    outputs = Tensor::empty(shape, state[0].dtype());
+  }
   std::optional<Recorder> recorder;
   std::vector<std::string> state_names = cell.state_names;
   if (trace) {
@@ -182,10 +191,18 @@ Pass run_direction(const CellReference& cell, const Tensor& x, std::vector<Tenso
         recorder->begin(static_cast<std::size_t>(t));
         observing.emplace(*recorder);
       }
-      std::vector<Tensor> next = cell.step(std::move(inputs[static_cast<std::size_t>(t)]), state, h);
-      state = counting.rows(t) == Steps::Rows::all
-                  ? std::move(next)
-                  : keep(select(counting.counts(), 0, t), std::move(next), state);
+      const bool keeps = counting.rows(t) == Steps::Rows::some;
+      const Tensor own = outputs.defined() ? select(outputs, 0, t) : Tensor();
+      std::vector<Tensor> next;
+      {
+        const simd::OutputPlace output(keeps ? Tensor() : own);
+        next = cell.step(std::move(inputs[static_cast<std::size_t>(t)]), state, h);
+      }
+      if (keeps) {
+        const simd::OutputPlace output(own);
+        next = keep(select(counting.counts(), 0, t), std::move(next), state);
+      }
+      state = std::move(next);
     }
     announcement.state(t, state);
     pass.outputs[static_cast<std::size_t>(t)] = state[0];

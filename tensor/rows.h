@@ -28,6 +28,23 @@ Shape common_shape(std::span<Tensor> inputs, const char* operation);
 /// An output for those inputs: of their common shape, and in the memory order of the first input that has it.
 Tensor make_output(std::span<const Tensor> inputs, const Shape& shape, DType dtype);
 
+/// Contiguous memory for a result that is to lie at a certain place: while one of these is in scope, the
+/// first elementwise or fused output of its shape and dtype that this thread makes is that memory. It must be
+/// nobody else's to read until then. Without a value it asks for nothing.
+class OutputPlace {
+ public:
+  explicit OutputPlace(Tensor memory);
+  ~OutputPlace();
+  OutputPlace(const OutputPlace&) = delete;
+  OutputPlace& operator=(const OutputPlace&) = delete;
+  /// That memory, once, if an output is asked for at a place; else no value.
+  static Tensor take(const Shape& shape, DType dtype);
+
+ private:
+  Tensor memory_;
+  Tensor* before_;
+};
+
 /// A result that is wanted summed over the axes along which one of the inputs repeats, such as the gradient
 /// of a bias.
 struct Sum {

@@ -1,6 +1,7 @@
 // Kernels that put tensors together or spread them out.
 
 #include <algorithm>
+#include <optional>
 
 #include "fmt/format.h"
 #include "rill/tensor/error.h"
@@ -10,6 +11,8 @@
 #include "rill/tensor/threads.h"
 
 namespace rill::kernels {
+
+using detail::TensorAccess;
 
 namespace {
 
@@ -28,6 +31,23 @@ void copy_parts(const std::vector<Tensor>& parts, std::int64_t all, const Target
   if (!small) return copy_some(0, count);
   detail::parallel_for(
       count, std::max<std::int64_t>(1, worth_threads * count / std::max<std::int64_t>(1, all)), copy_some);
+}
+
+/// The stack as a view, where the parts lie in one storage, one after the other at equal distances.
+std::optional<Tensor> stack_in_place(const std::vector<Tensor>& parts, const Shape& shape, int axis) {
+  if (parts.size() < 2) return {};
+  const auto& first = TensorAccess::body(parts[0]);
+  const std::int64_t distance = TensorAccess::body(parts[1]).offset - first.offset;
+  if (distance <= 0) return {};
+  for (std::size_t i = 1; i < parts.size(); ++i) {
+    const auto& part = TensorAccess::body(parts[i]);
+    if (part.storage != first.storage || !(part.strides == first.strides) ||
+        part.offset != first.offset + static_cast<std::int64_t>(i) * distance)
+      return {};
+  }
+  Dims strides = first.strides;
+  strides.insert(axis, distance);
+  return TensorAccess::view(parts[0], first.offset, shape, strides);
 }
 
 }  // namespace
@@ -72,6 +92,7 @@ Tensor stack(const std::vector<Tensor>& parts, int axis) {
   }
   Shape shape = parts[0].shape();
   shape.insert(axis, static_cast<std::int64_t>(parts.size()));
+  if (auto view = stack_in_place(parts, shape, axis)) return std::move(*view);
   const Tensor out = Tensor::empty(shape, parts[0].dtype());
   copy_parts(parts, out.count(), [&](std::size_t i) {
     return squeeze(window(out, axis, static_cast<std::int64_t>(i), 1), axis);

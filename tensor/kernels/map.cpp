@@ -86,10 +86,14 @@ Tensor run_flat(const Mapping& mapping, std::span<const Tensor* const> inputs) {
   }
   const auto kernel = kernel_for(mapping, *leading);
   const std::size_t n = inputs.size();
-  Tensor out = TensorAccess::make(Storage::create(static_cast<std::size_t>(like.count) * size), 0, like.shape,
-                                  like.strides, like.dtype);
+  Tensor out;
+  if (like.contiguous) out = simd::OutputPlace::take(like.shape, like.dtype);
+  if (!out.defined())
+    out = TensorAccess::make(Storage::create(static_cast<std::size_t>(like.count) * size), 0, like.shape,
+                             like.strides, like.dtype);
   step[n] = 1;
-  std::byte* const to = TensorAccess::body(out).storage->bytes();
+  const TensorBody& written = TensorAccess::body(out);
+  std::byte* const to = written.storage->bytes() + static_cast<std::size_t>(written.offset) * size;
   detail::parallel_for(like.count, mapping.part_size, [&](std::int64_t begin, std::int64_t end) {
     std::array<void*, most_inputs + 1> data;
     const auto offset = static_cast<std::size_t>(begin) * size;

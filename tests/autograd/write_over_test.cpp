@@ -48,7 +48,7 @@ TEST_CASE("steps of a sequence that was given away are written over one by one",
   std::vector<Tensor> steps = unbind(some({5, 2, 4}, 3));
   const auto before = values(stack(steps));
   const Tensor expected = matmul_add(a, b, steps[1]);
-  steps = unbind(stack(steps));
+  steps = unbind(kernels::copy(stack(steps)));
   const void* place = place_of(steps[1]);
   const Tensor sum = matmul_add(a, b, std::move(steps[1]));
   CHECK(place_of(sum) == place);

@@ -149,6 +149,30 @@ TEST_CASE("rows of unequal lengths are as if each ran alone", "[nn][recurrent]")
   }
 }
 
+TEST_CASE("the states of a recorded sequence lie where its outputs do", "[nn][recurrent]") {
+  const auto shares = [](const Tensor& a, const Tensor& b) {
+    return detail::TensorAccess::body(a).storage == detail::TensorAccess::body(b).storage;
+  };
+  const Tensor x = random({3, 6, 5});
+  const Tensor lengths = Tensor::from(std::vector<std::int64_t>{6, 2, 6});
+  const auto check = [&](auto layer) {
+    const auto alone = layer(x);
+    CHECK_FALSE(shares(alone.last, alone.outputs));  // to keep one state is not to keep them all
+    const auto counted_alone = layer(x, {.lengths = lengths});
+    Tape tape;
+    const auto recorded = layer(x);
+    CHECK(shares(recorded.last, recorded.outputs));
+    CHECK(difference(recorded.outputs, alone.outputs) == 0);
+    CHECK(difference(recorded.last, select(recorded.outputs, 1, 5)) == 0);
+    const auto counted = layer(x, {.lengths = lengths});
+    CHECK(difference(counted.outputs, counted_alone.outputs) == 0);
+    CHECK(difference(counted.last, counted_alone.last) == 0);
+  };
+  check(in_float64(nn::LSTM(5, 4)));
+  check(in_float64(nn::GRU(5, 4)));
+  check(in_float64(nn::RNN(5, 4)));
+}
+
 TEST_CASE("a sequence in two parts, with the state handed on, equals the whole", "[nn][recurrent]") {
   seed(14);
   const auto layer = in_float64(nn::LSTM(3, 4, {.layers = 2}));

@@ -6,6 +6,9 @@
 #include <limits>
 
 #include "rill/tensor/error.h"
+#include "rill/tensor/kernels/copy.h"
+#include "rill/tensor/kernels/views.h"
+#include "rill/tensor/rows.h"
 #include "rill/tensor/threads.h"
 #include "tests/catch.h"
 #include "tests/tensor/layouts.h"
@@ -408,4 +411,28 @@ TEST_CASE("accumulate broadcasts to the first and no further", "[tensor][element
   CHECK_THROWS_WITH(kernels::accumulate(small, x), "accumulate: shape [2, 2] does not broadcast to [2]");
   CHECK_THROWS_AS(kernels::accumulate(small, values({2}, DType::float32)), DTypeError);
   CHECK(elements<double>(small) == std::vector<double>{1, 2});
+}
+
+TEST_CASE("one result is written where it is to lie: the first of that shape and dtype",
+          "[tensor][elementwise]") {
+  const Tensor memory = kernels::full({3, 2}, -1, DType::float32);
+  const auto row = [&](std::int64_t i) { return kernels::squeeze(kernels::window(memory, 0, i, 1), 0); };
+  const auto lies_in = [&](const Tensor& x) {
+    return TensorAccess::body(x).storage == TensorAccess::body(memory).storage;
+  };
+  const Tensor pair = kernels::full({2}, 3, DType::float32);
+  {
+    const simd::OutputPlace first(row(0));
+    CHECK_FALSE(lies_in(kernels::neg(kernels::full({3}, 3, DType::float32))));
+    CHECK_FALSE(lies_in(kernels::neg(kernels::full({2}, 3, DType::float64))));
+    {
+      const simd::OutputPlace second(row(2));
+      CHECK(lies_in(kernels::neg(pair)));
+    }
+    CHECK(lies_in(kernels::add(pair, pair)));
+    CHECK_FALSE(lies_in(kernels::add(pair, pair)));
+    const simd::OutputPlace unused(row(1));
+  }
+  CHECK_FALSE(lies_in(kernels::add(pair, pair)));
+  CHECK(elements<float>(memory) == std::vector<float>{6, 6, -1, -1, -3, -3});
 }

@@ -1,6 +1,7 @@
 #include "rill/tensor/kernels/views.h"
 
 #include "rill/tensor/error.h"
+#include "rill/tensor/kernels/index.h"
 #include "tests/catch.h"
 #include "tests/tensor/layouts.h"
 
@@ -114,4 +115,28 @@ TEST_CASE("views of tensors of many axes", "[tensor][views]") {
   const Tensor back = kernels::permute(kernels::permute(x, order), order);
   CHECK(back.strides() == x.strides());
   CHECK(kernels::reshape(x, {144}).is_contiguous());
+}
+
+TEST_CASE("a stack of parts at equal distances in one storage is a view", "[tensor][views]") {
+  const Tensor x = counting({4, 3});
+  const auto row = [&](std::int64_t i) { return kernels::squeeze(kernels::window(x, 0, i, 1), 0); };
+  const auto check = [&](const std::vector<std::int64_t>& rows, int axis, bool is_view,
+                         const Values& expected) {
+    std::vector<Tensor> parts;
+    for (std::int64_t i : rows) parts.push_back(row(i));
+    const Tensor stacked = kernels::stack(parts, axis);
+    CHECK(elements<std::int64_t>(stacked) == expected);
+    CHECK(shares(x, stacked) == is_view);
+  };
+  check({1, 2, 3}, 0, true, {3, 4, 5, 6, 7, 8, 9, 10, 11});
+  check({0, 2}, 0, true, {0, 1, 2, 6, 7, 8});
+  check({0, 1, 2}, 1, true, {0, 3, 6, 1, 4, 7, 2, 5, 8});
+  check({1, 0}, 0, false, {3, 4, 5, 0, 1, 2});
+  check({1, 1}, 0, false, {3, 4, 5, 3, 4, 5});
+  check({0, 1, 3}, 0, false, {0, 1, 2, 3, 4, 5, 9, 10, 11});
+
+  const Tensor other = counting({4, 3});
+  CHECK_FALSE(shares(x, kernels::stack({row(0), kernels::squeeze(kernels::window(other, 0, 1, 1), 0)}, 0)));
+  const Tensor column = kernels::window(kernels::squeeze(kernels::window(x, 1, 1, 1), 1), 0, 0, 3);
+  CHECK(elements<std::int64_t>(kernels::stack({column, row(1)}, 0)) == Values{1, 4, 7, 3, 4, 5});
 }
