@@ -44,21 +44,21 @@ Shape common_shape(std::span<Tensor> inputs, const char* operation) {
   return shape;
 }
 
-namespace {
-thread_local constinit Tensor* output_place = nullptr;
-}
+thread_local constinit Tensor* OutputPlace::waiting_ = nullptr;
 
 OutputPlace::OutputPlace(Tensor memory)
-    : memory_(std::move(memory)), before_(std::exchange(output_place, &memory_)) {}
-OutputPlace::~OutputPlace() { output_place = before_; }
+    : memory_(std::move(memory)), before_(std::exchange(waiting_, memory_.defined() ? &memory_ : nullptr)) {}
+
+OutputPlace::~OutputPlace() { waiting_ = before_; }
+
 Tensor OutputPlace::take(const Shape& shape, DType dtype) {
-  const bool fits = output_place && output_place->defined() && output_place->dtype() == dtype &&
-                    output_place->shape() == shape;
-  return fits ? std::move(*output_place) : Tensor();
+  if (!(waiting_->dtype() == dtype && waiting_->shape() == shape)) return {};
+  return std::move(*std::exchange(waiting_, nullptr));
 }
 
 Tensor make_output(std::span<const Tensor> inputs, const Shape& shape, DType dtype) {
-  if (Tensor place = OutputPlace::take(shape, dtype); place.defined()) return place;
+  if (OutputPlace::waits())
+    if (Tensor place = OutputPlace::take(shape, dtype); place.defined()) return place;
   const Tensor* leading = kernels::leading_operand(inputs, shape);
   if (!leading || leading->is_contiguous()) return Tensor::empty(shape, dtype);
   const Dims& strides = leading->strides();

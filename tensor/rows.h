@@ -28,8 +28,8 @@ Shape common_shape(std::span<Tensor> inputs, const char* operation);
 /// An output for those inputs: of their common shape, and in the memory order of the first input that has it.
 Tensor make_output(std::span<const Tensor> inputs, const Shape& shape, DType dtype);
 
-/// Contiguous memory for a result that is to lie at a certain place: while one of these is in scope, the
-/// first elementwise or fused output of its shape and dtype that this thread makes is that memory. It must be
+/// Memory for a result that is to lie at a certain place: while one of these is in scope, the first
+/// elementwise or fused output of its shape and dtype that this thread makes is that memory. It must be
 /// nobody else's to read until then. Without a value it asks for nothing.
 class OutputPlace {
  public:
@@ -37,10 +37,13 @@ class OutputPlace {
   ~OutputPlace();
   OutputPlace(const OutputPlace&) = delete;
   OutputPlace& operator=(const OutputPlace&) = delete;
-  /// That memory, once, if an output is asked for at a place; else no value.
+  /// Whether an output of this thread is still to lie at a place.
+  static bool waits() { return waiting_ != nullptr; }
+  /// While one is: that memory, once, if it has this shape and dtype; else no value.
   static Tensor take(const Shape& shape, DType dtype);
 
  private:
+  static thread_local constinit Tensor* waiting_;
   Tensor memory_;
   Tensor* before_;
 };

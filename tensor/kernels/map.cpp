@@ -58,6 +58,8 @@ bool read_number(const TensorBody& body, DType dtype, Number& number) {
 // Where the inputs are dense in one layout, or single elements, there is one row and no need to work out any
 // shape, which for small tensors would take longer than the elements. Returns no value elsewhere.
 Tensor run_flat(const Mapping& mapping, std::span<const Tensor* const> inputs) {
+  if (simd::OutputPlace::waits()) [[unlikely]]
+    return {};
   const Tensor* leading = nullptr;
   for (const Tensor* x : inputs)
     if (!TensorAccess::body(*x).weak && (!leading || x->rank() > leading->rank())) leading = x;
@@ -86,14 +88,10 @@ Tensor run_flat(const Mapping& mapping, std::span<const Tensor* const> inputs) {
   }
   const auto kernel = kernel_for(mapping, *leading);
   const std::size_t n = inputs.size();
-  Tensor out;
-  if (like.contiguous) out = simd::OutputPlace::take(like.shape, like.dtype);
-  if (!out.defined())
-    out = TensorAccess::make(Storage::create(static_cast<std::size_t>(like.count) * size), 0, like.shape,
-                             like.strides, like.dtype);
+  Tensor out = TensorAccess::make(Storage::create(static_cast<std::size_t>(like.count) * size), 0, like.shape,
+                                  like.strides, like.dtype);
   step[n] = 1;
-  const TensorBody& written = TensorAccess::body(out);
-  std::byte* const to = written.storage->bytes() + static_cast<std::size_t>(written.offset) * size;
+  std::byte* const to = TensorAccess::body(out).storage->bytes();
   detail::parallel_for(like.count, mapping.part_size, [&](std::int64_t begin, std::int64_t end) {
     std::array<void*, most_inputs + 1> data;
     const auto offset = static_cast<std::size_t>(begin) * size;
