@@ -192,14 +192,14 @@ Pass run_direction(const CellReference& cell, const Tensor& x, std::vector<Tenso
         observing.emplace(*recorder);
       }
       const bool keeps = counting.rows(t) == Steps::Rows::some;
-      const Tensor own = outputs.defined() ? select(outputs, 0, t) : Tensor();
+      Tensor own = outputs.defined() ? select(outputs, 0, t) : Tensor();
       std::vector<Tensor> next;
       {
-        const simd::OutputPlace output(keeps ? Tensor() : own);
+        const simd::OutputPlace output(keeps ? Tensor() : std::move(own));
         next = cell.step(std::move(inputs[static_cast<std::size_t>(t)]), state, h);
       }
       if (keeps) {
-        const simd::OutputPlace output(own);
+        const simd::OutputPlace output(std::move(own));
         next = keep(select(counting.counts(), 0, t), std::move(next), state);
       }
       state = std::move(next);
