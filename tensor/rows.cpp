@@ -139,8 +139,8 @@ class Rows {
         columns_(layout.sizes.back()),
         block_(block),
         grain_(grain),
-        sizes_(layout.sizes),
-        byte_strides_(static_cast<std::size_t>(axes_) * operands_) {
+        sizes_(layout.sizes) {
+    byte_strides_.reserve(static_cast<std::size_t>(axes_) * operands_);
     sizes_.back() = (columns_ + block - 1) / block;
     for (std::size_t k = 0; k < operands_; ++k) {
       const bool defined = operands[k].defined();
@@ -148,8 +148,7 @@ class Rows {
       step_[k] = layout.strides[k].back();
       const std::int64_t size = defined ? bytes_of(TensorAccess::body(operands[k])) : 0;
       for (int axis = 0; axis < axes_; ++axis)
-        byte_strides_[static_cast<std::size_t>(axis) * operands_ + k] =
-            layout.strides[k][axis] * size * (axis + 1 == axes_ ? block : 1);
+        byte_strides_.push_back(layout.strides[k][axis] * size * (axis + 1 == axes_ ? block : 1));
     }
   }
 
@@ -173,50 +172,54 @@ class Rows {
   }
 
  private:
+  using Places = std::array<void*, most_operands>;
+
   void run_part(std::int64_t begin, std::int64_t end, RowKernel kernel, const void* context) const {
-    std::array<void*, most_operands> at;
-    std::copy_n(first_.begin(), operands_, at.begin());
+    Places first, one, other;
+    std::copy_n(first_.begin(), operands_, first.begin());
     for (const std::size_t k : summed_) {
-      at[k] = static_cast<std::byte*>(at[k]) + begin / grain_ * sum_bytes_[k];
-      std::memset(at[k], 0, static_cast<std::size_t>(sum_bytes_[k]));
+      first[k] = static_cast<std::byte*>(first[k]) + begin / grain_ * sum_bytes_[k];
+      std::memset(first[k], 0, static_cast<std::size_t>(sum_bytes_[k]));
     }
     Dims index(axes_, 0);
     std::int64_t rest = begin;
     for (int axis = axes_ - 1; axis >= 0; --axis) {
       index[axis] = rest % sizes_[axis];
       rest /= sizes_[axis];
-      move(at, axis, index[axis]);
     }
+    Places *now = &one, *next = &other;
+    find(*now, first, index);
     for (std::int64_t unit = begin; unit < end; ++unit) {
-      std::array<void*, most_operands> now;
-      std::copy_n(at.begin(), operands_, now.begin());
       const std::int64_t columns = std::min(block_, columns_ - index.back() * block_);
       for (int axis = axes_ - 1; axis >= 0; --axis) {
-        if (++index[axis] < sizes_[axis]) {
-          move(at, axis, 1);
-          break;
-        }
+        if (++index[axis] < sizes_[axis]) break;
         index[axis] = 0;
-        move(at, axis, 1 - sizes_[axis]);
       }
+      find(*next, first, index);
       kernel(context,
-             {now.data(), step_.data(), columns, at.data(), summed_.empty() ? nullptr : adds_.data()});
+             {now->data(), step_.data(), columns, next->data(), summed_.empty() ? nullptr : adds_.data()});
+      std::swap(now, next);
     }
   }
 
-  void move(std::array<void*, most_operands>& at, int axis, std::int64_t steps) const {
-    const std::int64_t* stride = byte_strides_.data() + static_cast<std::size_t>(axis) * operands_;
-    for (std::size_t k = 0; k < operands_; ++k)
-      if (at[k]) at[k] = static_cast<std::byte*>(at[k]) + stride[k] * steps;
+  /// Where the operands lie at that index: counted from the first element, because pointers that were moved
+  /// would be read back by vectors, which waits until all that the kernel wrote since is in the cache.
+  void find(Places& at, const Places& first, const Dims& index) const {
+    const std::int64_t* stride = byte_strides_.data();
+    for (std::size_t k = 0; k < operands_; ++k) {
+      std::int64_t distance = 0;
+      for (int axis = 0; axis < axes_; ++axis) distance += index[axis] * *stride++;
+      at[k] = static_cast<std::byte*>(first[k]) + distance;
+    }
   }
 
   int axes_;
   std::size_t operands_;
   std::int64_t columns_, block_, grain_;
   Dims sizes_;  // the last axis counts blocks
-  std::array<void*, most_operands> first_;
+  Places first_;
   std::array<std::int64_t, most_operands> step_;
-  std::vector<std::int64_t> byte_strides_;  // [axis][operand]
+  std::vector<std::int64_t> byte_strides_;  // [operand][axis]
   std::vector<std::size_t> summed_;
   std::array<bool, most_operands> adds_;
   std::array<std::int64_t, most_operands> sum_bytes_;
