@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "rill/autograd/recording.h"
+#include "rill/tensor/kernels/copy.h"
 #include "rill/tensor/random.h"
 
 namespace rill {
@@ -97,6 +98,12 @@ struct Recompute {
   }
 };
 
+// Whether most of the memory that a tensor keeps is not its own, as with the last state of a sequence.
+bool keeps_more(const Tensor& x) {
+  const auto own = static_cast<std::size_t>(x.count()) * size_of(x.dtype());
+  return 2 * own < TensorAccess::body(x).storage->size();
+}
+
 }  // namespace
 
 std::vector<Tensor> checkpoint(Function f, const std::vector<Tensor>& inputs) {
@@ -111,6 +118,7 @@ std::vector<Tensor> checkpoint(Function f, const std::vector<Tensor>& inputs) {
     const std::uint32_t place = recording.place(y);
     if (place != Recording::no_value && place < mark.value) sources.push_back(place);
     y = detail::untracked(y);
+    if (place != Recording::no_value && place >= mark.value && keeps_more(y)) y = kernels::copy(y);
   }
   for (std::size_t o = mark.op; o < recording.ops.size(); ++o)
     for (std::uint32_t e = 0; e < recording.ops[o].edges; ++e) {

@@ -1,11 +1,14 @@
 #include "rill/autograd/checkpoint.h"
 
+#include <cmath>
+
 #include "rill/autograd/ops.h"
 #include "rill/autograd/record.h"
 #include "rill/autograd/transforms.h"
 #include "rill/nn/dropout.h"
 #include "rill/tensor/create.h"
 #include "rill/tensor/random.h"
+#include "rill/tensor/storage.h"
 #include "tests/catch.h"
 
 using namespace rill;
@@ -87,6 +90,22 @@ TEST_CASE("what checkpoint recorded is dropped from the tape", "[autograd][check
   CHECK(tape.size() == 1);
   CHECK(tape.gradient(sum(y), x).defined());
   CHECK(tape.size() == 2);
+}
+
+TEST_CASE("what checkpoint returns does not keep what it is a part of", "[autograd][checkpoint]") {
+  const Tensor x0 = random({256, 64});
+  Tape tape;
+  const Tensor x = tape.watch(x0);
+  const auto before = memory_statistics().in_use;
+  const auto last_row = [](const std::vector<Tensor>& in) {
+    return std::vector<Tensor>{slice(tanh(in[0]), 0, {255, 256})};
+  };
+  const auto y = checkpoint(last_row, {x});
+  CHECK(memory_statistics().in_use - before < 256 * 64 * 8 / 8);
+  CHECK(numbers(y[0]) == numbers(last_row({x0})[0]));
+  const auto gradient = numbers(tape.gradient(sum(y[0]), x));
+  CHECK(gradient.front() == 0);
+  CHECK(gradient.back() == Approx(1 - std::pow(numbers(y[0]).back(), 2)));
 }
 
 TEST_CASE("without a tape checkpoint just calls its function", "[autograd][checkpoint]") {
