@@ -92,7 +92,7 @@ struct Recompute {
       for (std::size_t j = 0; j < outputs.size(); ++j)
         if (b.cotangent(j).defined()) targets.emplace_back(outputs[j], b.cotangent(j));
     }
-    auto gradients = detail::sweep(recording, mark.op, targets, places);
+    auto gradients = detail::sweep(recording, mark.op, targets, places, !b.recorded());
     for (std::size_t k = 0; k < wanted.size(); ++k) b.give(wanted[k], std::move(gradients[k]));
     if (!b.recorded()) recording.rewind(mark.op, mark.value, mark.arena);
   }

@@ -147,7 +147,7 @@ struct Rule {
         continue;
       }
       Tensor& gradient = operands[n + Outputs + i];
-      if (!repeats) gradient = b.destination(i);
+      if (!repeats) gradient = b.destination(i, inputs[i]);
       in_place[i] = gradient.defined();
       if (!in_place[i]) gradient = make_output(operands, shape, inputs[0].dtype());
     }

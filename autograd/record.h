@@ -71,8 +71,10 @@ class Backward {
   virtual bool recorded() const = 0;
   /// Memory of the input's shape to write its gradient to, in place where it belongs: a view with gaps,
   /// perhaps, of uninitialised elements. It need not be given afterwards. Holds no value where the gradient
-  /// has to be given, as always when recorded().
-  virtual Tensor destination(std::size_t input) = 0;
+  /// has to be given, as always when recorded(). A rule that reads each element of an input before it writes
+  /// that of its gradient gives the input as `over`: where nobody else sees it and the tape is given away, it
+  /// may be the destination.
+  virtual Tensor destination(std::size_t input, const Tensor& over = {}) = 0;
 
  protected:
   ~Backward() = default;

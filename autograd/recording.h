@@ -89,6 +89,8 @@ class Recording {
   void end_checking(int depth);
   /// The name of a parameter's value, or nothing.
   std::string name_of(std::uint32_t value, const ParameterNames& names) const;
+  /// Drops what an operation keeps for its gradients.
+  void drop_rules(std::size_t op) noexcept;
   /// Drops all operations from `op` and all values from `value` on.
   void rewind(std::size_t op, std::size_t value, Arena::Mark mark) noexcept;
 };
@@ -102,9 +104,9 @@ Recording& this_thread();
 void update_current(Recording& recording);
 
 /// The reverse sweep: the gradients of the targets with respect to the values at `sources`, from operations
-/// at or after `first_op`. `record` says whether the sweep is itself recorded. The results hold no value
-/// where nothing flows.
+/// at or after `first_op`. One that is the last may write over values and drops the rules as it goes. The
+/// results hold no value where nothing flows.
 std::vector<Tensor> sweep(Recording& recording, std::size_t first_op, std::span<const Target> targets,
-                          const std::vector<std::uint32_t>& sources);
+                          const std::vector<std::uint32_t>& sources, bool is_last);
 
 }  // namespace rill::detail

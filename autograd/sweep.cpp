@@ -13,6 +13,7 @@
 #include "rill/tensor/kernels/matmul.h"
 #include "rill/tensor/kernels/reduce.h"
 #include "rill/tensor/kernels/views.h"
+#include "rill/tensor/precision.h"
 
 namespace rill::detail {
 namespace {
@@ -30,6 +31,7 @@ class Coverage {
  public:
   explicit Coverage(int axis) : axis_(axis) {}
   int axis() const { return axis_; }
+  bool empty() const { return parts_.empty(); }
   bool contains(std::int64_t begin, std::int64_t end) const {
     const auto i = first_ending_after(begin);
     return i != parts_.end() && i->begin <= begin && end <= i->end;
@@ -86,6 +88,7 @@ struct Cotangent {
   };
   Tensor value;
   bool borrowed = false;  // its memory is to be a window of another cotangent's
+  bool over_values = false;  // its memory is that of values, of which it may write but what is offered to it
   std::unique_ptr<Pending> pending;
 
   Pending& wait() {
@@ -108,8 +111,8 @@ Tensor gather_products(const std::vector<std::pair<Tensor, Tensor>>& products, b
 
 class Sweep final : public Backward {
  public:
-  Sweep(Recording& recording, std::size_t first_op, bool recorded)
-      : recording_(recording), first_op_(first_op), recorded_(recorded) {
+  Sweep(Recording& recording, std::size_t first_op, bool recorded, bool is_last)
+      : recording_(recording), first_op_(first_op), recorded_(recorded), is_last_(is_last && !recorded) {
     first_value_ = first_op < recording.ops.size() ? recording.ops[first_op].first_output
                                                    : static_cast<std::uint32_t>(recording.values.size());
     cotangents_.resize(recording.values.size() - first_value_);
@@ -174,17 +177,8 @@ class Sweep final : public Backward {
       bool any = false;
       for (std::uint32_t j = 0; j < op.outputs && !any; ++j)
         any = needs(op.first_output + j) && !at(op.first_output + j).empty();
-      if (!any) continue;
-      for (std::uint32_t j = 0; j < op.outputs; ++j) settle(op.first_output + j);
-      op_ = &op;
-      op_index_ = o;
-      if (op.joint)
-        apply_joint_rule(op);
-      else
-        apply_rules(op);
-      for (std::uint32_t j = 0; j < op.outputs; ++j)
-        if (need(op.first_output + j) != source) at(op.first_output + j) = {};
-      op_ = nullptr;
+      if (any) apply(op, o);
+      if (is_last_) recording_.drop_rules(o);
     }
     if (postponed_ != Recording::no_value) sum_products(postponed_, "matmul");
     rounded_.clear();
@@ -207,10 +201,21 @@ class Sweep final : public Backward {
     if (wants(input)) accumulate(edge(input).value, std::move(gradient), op_->name);
   }
   bool recorded() const override { return recorded_; }
-  Tensor destination(std::size_t input) override {
+  Tensor destination(std::size_t input, const Tensor& over) override {
     if (recorded_ || checking || !wants(input)) return {};
     const std::uint32_t place = edge(input).value;
-    const auto found = find_window(place, true);
+    const bool may_take = is_last_ && over.defined() && TensorAccess::owns_elements(over) &&
+                          !TensorAccess::body(over).storage->is_exposed();
+    const Tensor nothing;
+    auto found = find_window(place, true, may_take ? over : nothing);
+    if (found && at(found->parent).over_values) {
+      if (may_take && is_same_memory(found->memory, over)) {
+        TensorAccess::body(over).storage->drop_derived();
+      } else {
+        move_elsewhere(at(found->parent));
+        found = find_window(place, true);
+      }
+    }
     if (!found) return {};
     at(found->parent).pending->coverage->add(found->begin, found->end);
     return found->memory;
@@ -263,7 +268,7 @@ class Sweep final : public Backward {
 
   /// That place, where nothing is written yet. Memory for the parent is borrowed only where that is the last
   /// link: chains of slices of sums may be as long as a sequence.
-  std::optional<Place> find_window(std::uint32_t place, bool may_borrow) {
+  std::optional<Place> find_window(std::uint32_t place, bool may_borrow, const Tensor& over = {}) {
     const auto& info = recording_.values[place];
     if (info.op < static_cast<std::int64_t>(first_op_) || need(place) == source || !at(place).empty())
       return {};
@@ -274,7 +279,7 @@ class Sweep final : public Backward {
     const Window& window = parent.rule->table->window(*parent.rule);
     if (window.step != 1) return {};
     const std::int64_t end = end_of(window, info.shape);
-    open_gaps(parent.value, window.axis, may_borrow);
+    open_gaps(parent.value, window.axis, may_borrow, over);
     const Cotangent& c = at(parent.value);
     if (!c.pending || !c.pending->coverage || c.pending->coverage->axis() != window.axis ||
         c.pending->coverage->meets(window.start, end))
@@ -284,7 +289,7 @@ class Sweep final : public Backward {
   }
 
   /// Memory for the cotangent of a value that was made by adding to a slice: the slice's own, if it is free.
-  Tensor borrow(std::uint32_t place) {
+  Tensor borrow(std::uint32_t place, const Tensor& over) {
     const auto& info = recording_.values[place];
     if (info.op < static_cast<std::int64_t>(first_op_)) return {};
     const auto& op = recording_.ops[static_cast<std::size_t>(info.op)];
@@ -293,8 +298,9 @@ class Sweep final : public Backward {
       if (!edge.rule || !edge.rule->table->identity || !needs(edge.value)) continue;
       const auto& input = recording_.values[edge.value];
       if (!(input.shape == info.shape) || input.dtype != info.dtype) continue;
-      if (auto found = find_window(edge.value, false)) {
+      if (auto found = find_window(edge.value, false, over)) {
         at(edge.value).borrowed = true;
+        at(place).over_values = at(found->parent).over_values;
         at(found->parent).pending->lent.push_back(edge.value);
         return found->memory;
       }
@@ -314,10 +320,39 @@ class Sweep final : public Backward {
       const Window& window = rule.table->window(rule);
       return window.start < end && begin < end_of(window, info.shape);
     });
-    if (!meets) return;
+    if (meets) move_elsewhere(c);
+  }
+
+  void move_elsewhere(Cotangent& c) {
     for (const std::uint32_t lent : c.pending->lent) at(lent).borrowed = false;
     c.pending->lent.clear();
-    c.value = kernels::copy(c.value);
+    const bool written = !c.pending->coverage || !c.pending->coverage->empty();
+    c.value = written ? kernels::copy(c.value) : kernels::empty_matrix(c.value.shape(), c.value.dtype());
+    c.over_values = false;
+  }
+
+  static bool is_same_memory(const Tensor& a, const Tensor& b) {
+    return TensorAccess::body(a).storage == TensorAccess::body(b).storage &&
+           TensorAccess::body(a).offset == TensorAccess::body(b).offset && a.strides() == b.strides();
+  }
+
+  /// The memory of a value of which `part` is taken for a window, or of all of it; found by its layout, so
+  /// that whoever writes to a part has to see whether that is the memory meant. Products read rows that
+  /// compete in the cache slowly, unless they round them.
+  static Tensor memory_around(const Tensor& part, const Recording::Value& whole) {
+    const int axes = whole.shape.size();
+    if (!part.defined() || part.rank() < 2 || axes < 2 || part.dtype() != whole.dtype) return {};
+    Dims strides(axes, 1);
+    strides[axes - 2] = part.strides()[part.rank() - 2];
+    for (int axis = axes - 3; axis >= 0; --axis) strides[axis] = whole.shape[axis + 1] * strides[axis + 1];
+    const auto size = static_cast<std::int64_t>(size_of(whole.dtype));
+    Storage* const storage = TensorAccess::body(part).storage;
+    if (strides[0] * whole.shape[0] * size > static_cast<std::int64_t>(storage->size()) ||
+        strides[axes - 2] < whole.shape.back() ||
+        (kernels::share_cache_sets(strides[axes - 2] * size) && matmul_precision() != Precision::bfloat16))
+      return {};
+    storage->retain();
+    return TensorAccess::make(storage, 0, whole.shape, strides, whole.dtype);
   }
 
   /// Whether what a loan was for has come about: g lies where it belongs.
@@ -326,10 +361,7 @@ class Sweep final : public Backward {
     if (!std::exchange(at(lent).borrowed, false)) return false;
     Cotangent& c = at(place);
     const Tensor own = window_of(c.value, window, end);
-    const bool same = TensorAccess::body(g).storage == TensorAccess::body(own).storage &&
-                      TensorAccess::body(g).offset == TensorAccess::body(own).offset &&
-                      g.strides() == own.strides();
-    if (!same) {
+    if (!is_same_memory(g, own)) {
       at(lent).borrowed = true;
       take_back(place, window.start, end);
       return false;
@@ -337,6 +369,19 @@ class Sweep final : public Backward {
     std::erase(c.pending->lent, lent);
     c.pending->coverage->add(window.start, end);
     return true;
+  }
+
+  void apply(const Recording::Op& op, std::size_t index) {
+    for (std::uint32_t j = 0; j < op.outputs; ++j) settle(op.first_output + j);
+    op_ = &op;
+    op_index_ = index;
+    if (op.joint)
+      apply_joint_rule(op);
+    else
+      apply_rules(op);
+    for (std::uint32_t j = 0; j < op.outputs; ++j)
+      if (need(op.first_output + j) != source) at(op.first_output + j) = {};
+    op_ = nullptr;
   }
 
   void apply_rules(const Recording::Op& op) {
@@ -429,6 +474,7 @@ class Sweep final : public Backward {
     const std::int64_t length = g.shape()[window.axis];
     if (window.step == 1) take_back(place, window.start, end);
     open_gaps(place, window.axis);
+    if (c.over_values) move_elsewhere(c);
     Coverage* coverage = c.pending && c.pending->coverage ? &*c.pending->coverage : nullptr;
     if (coverage && window.step == 1 && coverage->axis() == window.axis &&
         !coverage->meets(window.start, end)) {
@@ -445,11 +491,15 @@ class Sweep final : public Backward {
   }
 
   /// Gives an empty cotangent memory of which nothing is written yet.
-  void open_gaps(std::uint32_t place, int axis, bool may_borrow = true) {
+  void open_gaps(std::uint32_t place, int axis, bool may_borrow = true, const Tensor& over = {}) {
     Cotangent& c = at(place);
     if (c.value.defined()) return;
     const auto& info = recording_.values[place];
-    if (may_borrow) c.value = borrow(place);
+    if (may_borrow) c.value = borrow(place, over);
+    if (!c.value.defined() && need(place) != source) {
+      c.value = memory_around(over, info);
+      c.over_values = c.value.defined();
+    }
     if (!c.value.defined())
       c.value = need(place) == source ? Tensor::empty(info.shape, info.dtype)
                                       : kernels::empty_matrix(info.shape, info.dtype);
@@ -462,8 +512,10 @@ class Sweep final : public Backward {
     const Coverage coverage = *c.pending->coverage;
     c.pending->coverage.reset();
     coverage.for_each_gap(c.value.shape()[coverage.axis()], [&](std::int64_t begin, std::int64_t end) {
+      if (c.over_values) move_elsewhere(c);
       kernels::fill(kernels::window(c.value, coverage.axis(), begin, end - begin), 0);
     });
+    c.over_values = false;
   }
 
   void settle(std::uint32_t place) {
@@ -507,7 +559,7 @@ class Sweep final : public Backward {
   Recording& recording_;
   std::size_t first_op_;
   std::size_t end_op_ = 0;
-  bool recorded_;
+  bool recorded_, is_last_;
   std::uint32_t first_value_;
   std::vector<Cotangent> cotangents_;
   std::vector<Need> needed_;
@@ -546,11 +598,11 @@ Tensor seed_of(const Target& target) {
 }  // namespace
 
 std::vector<Tensor> sweep(Recording& recording, std::size_t first_op, std::span<const Target> targets,
-                          const std::vector<std::uint32_t>& sources) {
+                          const std::vector<std::uint32_t>& sources, bool is_last) {
   const bool recorded = recording.depth >= 2 && recording.paused == 0;
   std::optional<PauseRecording> pause;
   if (!recorded) pause.emplace();
-  Sweep sweep(recording, first_op, recorded);
+  Sweep sweep(recording, first_op, recorded, is_last);
   for (auto place : sources) sweep.mark_source(place);
   sweep.mark_needed();
   for (const Target& target : targets) {

@@ -71,13 +71,21 @@ void Recording::begin() {
   next_serial = 0;
 }
 
+void Recording::drop_rules(std::size_t op) noexcept {
+  Op& o = ops[op];
+  const auto drop = [](RuleBase*& rule) {
+    if (rule) rule->table->destroy(*rule);
+    rule = nullptr;
+  };
+  for (std::size_t e = o.first_edge; e < o.first_edge + o.edges; ++e) drop(edges[e].rule);
+  drop(o.joint);
+  o.output = Tensor();
+}
+
 void Recording::rewind(std::size_t op, std::size_t value, Arena::Mark mark) noexcept {
   while (ops.size() > op) {
-    const Op& last = ops.back();
-    for (std::size_t e = last.first_edge; e < edges.size(); ++e)
-      if (RuleBase* rule = edges[e].rule) rule->table->destroy(*rule);
-    if (last.joint) last.joint->table->destroy(*last.joint);
-    edges.resize(last.first_edge);
+    drop_rules(ops.size() - 1);
+    edges.resize(ops.back().first_edge);
     ops.pop_back();
   }
   values.erase(values.begin() + static_cast<std::ptrdiff_t>(value), values.end());
@@ -234,7 +242,19 @@ void Tape::check_finite(const ParameterNames& names) { detail::this_thread().che
 
 std::size_t Tape::size() const { return detail::this_thread().ops.size() - first_op_; }
 
-Gradients Tape::gradient(const Target& target) const { return all_gradients(target, {}).parameters; }
+void Tape::check_kept() const {
+  if (given_away_)
+    throw ValueError(
+        "tape.gradient: this tape was given away to an earlier gradient, which freed what it had recorded");
+}
+
+Gradients Tape::gradient(const Target& target) const& { return all_gradients(target, {}).parameters; }
+
+Gradients Tape::gradient(const Target& target) && {
+  check_kept();
+  given_away_ = detail::this_thread().depth == 1;
+  return all_gradients(target, {}, given_away_).parameters;
+}
 
 Tensor Tape::gradient(const Target& target, const Tensor& source) const {
   return gradient(std::span(&target, 1), std::vector<Tensor>{source}).front();
@@ -246,19 +266,26 @@ std::vector<Tensor> Tape::gradient(const Target& target, const std::vector<Tenso
 
 std::vector<Tensor> Tape::gradient(std::span<const Target> targets,
                                    const std::vector<Tensor>& sources) const {
+  check_kept();
   auto& r = detail::this_thread();
   std::vector<std::uint32_t> places;
   add_places(r, sources, places);
-  return detail::sweep(r, first_op_, targets, places);
+  return detail::sweep(r, first_op_, targets, places, false);
 }
 
 AllGradients Tape::all_gradients(const Target& target, const std::vector<Tensor>& sources) const {
+  check_kept();
+  return all_gradients(target, sources, false);
+}
+
+AllGradients Tape::all_gradients(const Target& target, const std::vector<Tensor>& sources,
+                                 bool gives_away) const {
   auto& r = detail::this_thread();
   std::vector<std::uint32_t> places;
   for (auto id : r.parameter_order) places.push_back(r.parameters.at(id).place);
   const std::vector<std::uint64_t> ids = r.parameter_order;
   add_places(r, sources, places);
-  auto values = detail::sweep(r, first_op_, {&target, 1}, places);
+  auto values = detail::sweep(r, first_op_, {&target, 1}, places, gives_away);
   AllGradients all;
   for (std::size_t i = 0; i < ids.size(); ++i)
     if (values[i].defined()) all.parameters.set(ids[i], std::move(values[i]));

@@ -47,7 +47,11 @@ class Tape {
 
   /// The gradient with respect to every trainable parameter that the target depends on. Throws ValueError
   /// when there is none.
-  Gradients gradient(const Target& target) const;
+  Gradients gradient(const Target& target) const&;
+  /// The same for the last time, as `std::move(tape).gradient(loss)`: what the tape keeps is freed as the
+  /// sweep goes, and gradients are written over values that nobody else sees. Another gradient of this tape
+  /// throws ValueError. While an outer tape records, nothing is given away, and this is the same as above.
+  Gradients gradient(const Target& target) &&;
   /// The gradient with respect to any value that the tape saw: watched, a parameter, or the result of an
   /// operation. A tensor that holds no value (`!defined()`) where the target does not depend on the source.
   /// Throws ValueError for a source that the tape never saw.
@@ -78,8 +82,13 @@ class Tape {
   std::string graphviz(const ParameterNames& names = {}) const;
 
  private:
+  AllGradients all_gradients(const Target& target, const std::vector<Tensor>& sources,
+                             bool gives_away) const;
+  void check_kept() const;
+
   std::size_t first_op_, outer_first_op_;
   int depth_;
+  bool given_away_ = false;
 };
 
 struct AllGradients {

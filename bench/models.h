@@ -88,7 +88,7 @@ template <class Model, class... Call>
 void train_step(Model& model, optim::Adam& adam, const Batch& batch, const Call&... call) {
   Tape tape;
   const Tensor loss = nn::cross_entropy(model(batch.images, call...), batch.labels);
-  adam.update(model, tape.gradient(loss));
+  adam.update(model, std::move(tape).gradient(loss));
 }
 
 }  // namespace bench

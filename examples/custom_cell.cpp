@@ -47,7 +47,8 @@ int main() {
     Tape tape;
     const Tensor logits = model(bits);
     const Tensor loss = nn::cross_entropy(logits, first);
-    adam.update(model, tape.gradient(loss));
+    // The last gradient of this tape: what it keeps is freed and written over as the sweep goes.
+    adam.update(model, std::move(tape).gradient(loss));
     if (step % 50 == 0)
       fmt::print("step {:3}  loss {:.4f}  accuracy {:.2f}\n", step, loss.item(),
                  train::accuracy.total(logits, first) / 64);

@@ -33,9 +33,9 @@ GRUCell::GRUCell(std::int64_t in, std::int64_t hidden, const GRUCellOptions& opt
   if (options.reset_after) recurrent_bias = Parameter(zeros({3 * hidden}));
 }
 
-GRUCell::State GRUCell::operator()(const Tensor& projected, const State& state, const Tensor& h) const {
+GRUCell::State GRUCell::operator()(Tensor projected, const State& state, const Tensor& h) const {
   if (recurrent_bias) {
-    const Tensor product = matmul_add(h, recurrent, *recurrent_bias);
+    Tensor product = matmul_add(h, recurrent, *recurrent_bias);
     return with_activations(recurrent_activation_, activation_, [&](auto s, auto a) {
       return fused(
           [s, a](auto z, auto r, auto n, auto u, auto v, auto w, auto before) {
@@ -44,12 +44,12 @@ GRUCell::State GRUCell::operator()(const Tensor& projected, const State& state, 
             auto next = named("candidate", a(named("candidate_preactivation", n + reset * w)));
             return update * before + (1 - update) * next;
           },
-          split<3>(projected), split<3>(product), state);
+          split<3>(std::move(projected)), split<3>(std::move(product)), state);
     });
   }
   const std::int64_t hidden = hidden_size();
   const auto gates = split(Tensor(recurrent), {2 * hidden, hidden}, 1);
-  const auto x_parts = split<3>(projected);
+  const auto x_parts = split<3>(std::move(projected));
   const auto h_parts = split<2>(matmul(h, gates[0]));
   return with_activations(recurrent_activation_, activation_, [&](auto s, auto a) {
     const Tensor reset =

@@ -45,10 +45,10 @@ struct GRUCell {
   GRUCell(std::int64_t in, std::int64_t hidden, const GRUCellOptions& options = {});
 
   std::int64_t hidden_size() const { return recurrent.shape()[0]; }
-  State operator()(const Tensor& projected, const State& state) const {
-    return (*this)(projected, state, state);
+  State operator()(Tensor projected, const State& state) const {
+    return (*this)(std::move(projected), state, state);
   }
-  State operator()(const Tensor& projected, const State& state, const Tensor& h) const;
+  State operator()(Tensor projected, const State& state, const Tensor& h) const;
   Fields fields() { return {{"input", input}, {"recurrent", recurrent}, {"recurrent_bias", recurrent_bias}}; }
   std::string kind() const { return "GRU"; }
 

@@ -29,7 +29,7 @@ auto apply(const Gate& gate, F activation, const X& x) {
   return named(gate.name, activation(named(gate.preactivation, x)));
 }
 
-LSTMCell::State plain(const Tensor& z, const Tensor& c, Activation gate, Activation activation) {
+LSTMCell::State plain(Tensor z, const Tensor& c, Activation gate, Activation activation) {
   return with_activations(gate, activation, [&](auto s, auto a) -> LSTMCell::State {
     auto [h, next] = fused(
         [s, a](auto i, auto f, auto g, auto o, auto c_before) {
@@ -38,12 +38,12 @@ LSTMCell::State plain(const Tensor& z, const Tensor& c, Activation gate, Activat
           auto c_now = forget * c_before + in * apply(candidate, a, g);
           return std::tuple{apply(output_gate, s, o) * a(c_now), c_now};
         },
-        split<4>(z), c);
+        split<4>(std::move(z)), c);
     return {h, next};
   });
 }
 
-LSTMCell::State with_peephole(const Tensor& z, const Tensor& c, const Tensor& weights, Activation gate,
+LSTMCell::State with_peephole(Tensor z, const Tensor& c, const Tensor& weights, Activation gate,
                               Activation activation) {
   return with_activations(gate, activation, [&](auto s, auto a) -> LSTMCell::State {
     auto [h, next] = fused(
@@ -53,16 +53,16 @@ LSTMCell::State with_peephole(const Tensor& z, const Tensor& c, const Tensor& we
           auto c_now = forget * c_before + in * apply(candidate, a, g);
           return std::tuple{apply(output_gate, s, o + p_o * c_now) * a(c_now), c_now};
         },
-        split<4>(z), c, select(weights, 0, 0), select(weights, 0, 1), select(weights, 0, 2));
+        split<4>(std::move(z)), c, select(weights, 0, 0), select(weights, 0, 1), select(weights, 0, 2));
     return {h, next};
   });
 }
 
 // Layer normalisation stands between the new cell state and the output, so each is a pass of its own.
-LSTMCell::State with_norm(const Tensor& z, const Tensor& c, const std::optional<Parameter>& peephole,
+LSTMCell::State with_norm(Tensor z, const Tensor& c, const std::optional<Parameter>& peephole,
                           const LayerNorm& norm, Activation gate, Activation activation) {
   return with_activations(gate, activation, [&](auto s, auto a) -> LSTMCell::State {
-    auto [i, f, g, o] = split<4>(z);
+    auto [i, f, g, o] = split<4>(std::move(z));
     if (peephole) {
       const Tensor weights = *peephole;
       i = i + select(weights, 0, 0) * c;
@@ -125,13 +125,13 @@ LSTMCell::State LSTMCell::operator()(Tensor projected, const State& state, const
   State next;
   if (cell_norm) {
     const LayerNorm& norm = *recurrent_norm;
-    const Tensor z =
+    Tensor z =
         layer_norm_add(matmul(h, recurrent), norm.gain, norm.bias, std::move(projected), norm.epsilon);
-    next = with_norm(z, state[1], peephole, *cell_norm, recurrent_activation_, activation_);
+    next = with_norm(std::move(z), state[1], peephole, *cell_norm, recurrent_activation_, activation_);
   } else {
-    const Tensor z = matmul_add(h, recurrent, std::move(projected));
-    next = peephole ? with_peephole(z, state[1], *peephole, recurrent_activation_, activation_)
-                    : plain(z, state[1], recurrent_activation_, activation_);
+    Tensor z = matmul_add(h, recurrent, std::move(projected));
+    next = peephole ? with_peephole(std::move(z), state[1], *peephole, recurrent_activation_, activation_)
+                    : plain(std::move(z), state[1], recurrent_activation_, activation_);
   }
   if (projection) next[0] = matmul(next[0], *projection);
   return next;

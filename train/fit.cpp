@@ -155,7 +155,7 @@ History fit(const nn::Fields& model, const Forward& forward, const data::Dataset
               "fit: the loss is {} at step {} of epoch {}; a smaller learning rate or clipping may help; "
               ".check_finite finds where it begins",
               value, done + 1, epoch + 1));
-        gradients = tape.gradient(loss);
+        gradients = std::move(tape).gradient(loss);
         options.optimizer.update(parameters, gradients);
         means.add(value, predictions, targets);
       }

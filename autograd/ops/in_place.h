@@ -16,7 +16,9 @@ inline bool may_write_over(const Tensor& c, const Shape& shape, DType dtype) {
 
 /// The same elements, which c will not see any more, as a new value.
 inline Tensor written_over(const Tensor& c) {
-  return TensorAccess::view(c, TensorAccess::body(c).offset, c.shape(), c.strides());
+  Tensor value = TensorAccess::view(c, TensorAccess::body(c).offset, c.shape(), c.strides());
+  TensorAccess::set_alone(value);
+  return value;
 }
 
 }  // namespace rill::detail

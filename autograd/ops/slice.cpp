@@ -39,6 +39,17 @@ Tensor slice_axis(const Tensor& x, int axis, const Range& range) {
   return take(x, axis, start, (distance - 1) / std::abs(step) + 1, step);
 }
 
+/// The parts that f cuts a tensor into, which do not overlap and can be written over once it is gone.
+template <class F>
+std::vector<Tensor> give_away(Tensor&& x, F f) {
+  const Tensor whole = std::move(x);
+  const bool given_away = TensorAccess::owns_elements(whole) && !kernels::has_repeats(whole);
+  std::vector<Tensor> parts = f(whole);
+  if (given_away)
+    for (Tensor& part : parts) TensorAccess::set_alone(part);
+  return parts;
+}
+
 }  // namespace
 
 Tensor slice(const Tensor& x, std::int64_t axis, const Range& range) {
@@ -88,12 +99,7 @@ std::vector<Tensor> unbind(const Tensor& x, std::int64_t axis) {
 }
 
 std::vector<Tensor> unbind(Tensor&& x, std::int64_t axis) {
-  const Tensor whole = std::move(x);
-  const bool given_away = TensorAccess::sole_owner(whole) && !kernels::has_repeats(whole);
-  std::vector<Tensor> parts = unbind(whole, axis);
-  if (given_away)
-    for (Tensor& part : parts) TensorAccess::set_alone(part);
-  return parts;
+  return give_away(std::move(x), [&](const Tensor& whole) { return unbind(whole, axis); });
 }
 
 std::vector<Tensor> split(const Tensor& x, std::int64_t parts, std::int64_t axis) {
@@ -106,6 +112,10 @@ std::vector<Tensor> split(const Tensor& x, std::int64_t parts, std::int64_t axis
   const int a = normalize_axis(axis, x.rank(), "split");
   for (std::int64_t i = 0; i < parts; ++i) out.push_back(take(x, a, i * (size / parts), size / parts));
   return out;
+}
+
+std::vector<Tensor> split(Tensor&& x, std::int64_t parts, std::int64_t axis) {
+  return give_away(std::move(x), [&](const Tensor& whole) { return split(whole, parts, axis); });
 }
 
 std::vector<Tensor> split(const Tensor& x, std::initializer_list<std::int64_t> sizes, std::int64_t axis) {

@@ -203,8 +203,7 @@ void multiply_rounded(const Stretch<float>& stretch, std::int64_t m, std::int64_
   });
 
   constexpr std::int64_t shortest = 8, tallest = 128;
-  const std::int64_t half = (m / 2 + shortest - 1) / shortest * shortest;
-  const std::int64_t block_rows = std::clamp(half, shortest, tallest);
+  const std::int64_t block_rows = std::clamp((m + 1) / 2, shortest, tallest);
   const bool worth_it = 2 * m * n * depth > worth_threads;
   const std::int64_t parts = (m + block_rows - 1) / block_rows;
   detail::parallel_parts_if(worth_it, parts, [&](std::int64_t part) {
