@@ -204,8 +204,7 @@ class Sweep final : public Backward {
   Tensor destination(std::size_t input, const Tensor& over) override {
     if (recorded_ || checking || !wants(input)) return {};
     const std::uint32_t place = edge(input).value;
-    const bool may_take = is_last_ && over.defined() && TensorAccess::owns_elements(over) &&
-                          !TensorAccess::body(over).storage->is_exposed();
+    const bool may_take = is_last_ && over.defined() && TensorAccess::owns_elements(over);
     const Tensor nothing;
     auto found = find_window(place, true, may_take ? over : nothing);
     if (found && at(found->parent).over_values) {
