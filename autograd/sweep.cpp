@@ -87,7 +87,7 @@ struct Cotangent {
     Tensor broadcast;  // what is to be summed to the value's shape
   };
   Tensor value;
-  bool borrowed = false;  // its memory is to be a window of another cotangent's
+  bool borrowed = false;     // its memory is to be a window of another cotangent's
   bool over_values = false;  // its memory is that of values, of which it may write but what is offered to it
   std::unique_ptr<Pending> pending;
 

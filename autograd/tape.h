@@ -82,8 +82,7 @@ class Tape {
   std::string graphviz(const ParameterNames& names = {}) const;
 
  private:
-  AllGradients all_gradients(const Target& target, const std::vector<Tensor>& sources,
-                             bool gives_away) const;
+  AllGradients all_gradients(const Target& target, const std::vector<Tensor>& sources, bool gives_away) const;
   void check_kept() const;
 
   std::size_t first_op_, outer_first_op_;

@@ -125,8 +125,7 @@ LSTMCell::State LSTMCell::operator()(Tensor projected, const State& state, const
   State next;
   if (cell_norm) {
     const LayerNorm& norm = *recurrent_norm;
-    Tensor z =
-        layer_norm_add(matmul(h, recurrent), norm.gain, norm.bias, std::move(projected), norm.epsilon);
+    Tensor z = layer_norm_add(matmul(h, recurrent), norm.gain, norm.bias, std::move(projected), norm.epsilon);
     next = with_norm(std::move(z), state[1], peephole, *cell_norm, recurrent_activation_, activation_);
   } else {
     Tensor z = matmul_add(h, recurrent, std::move(projected));
