@@ -235,7 +235,7 @@ class RandomGraph {
   Tensor take(std::vector<Tensor>& from) {
     const std::size_t i = pick(from.size());
     if (from.size() < 3 || pick(3) == 0) return from[i];
-    const Tensor x = std::move(from[i]);
+    Tensor x = std::move(from[i]);
     from.erase(from.begin() + static_cast<std::ptrdiff_t>(i));
     return x;
   }
@@ -252,11 +252,7 @@ class RandomGraph {
       case 3: {
         auto parts = split<2>(take(narrow_));
         if (pick(4) == 0) narrow_.push_back(concat(std::vector<Tensor>{tanh(parts[0]), parts[1]}, 1));
-        auto [y, z] = fused(
-            [](auto a, auto b) {
-              return std::tuple{a * sigmoid(b), a + tanh(b)};
-            },
-            std::move(parts));
+        auto [y, z] = fused([](auto a, auto b) { return std::tuple{a * sigmoid(b), a + tanh(b)}; }, parts);
         narrow_.push_back(concat(std::vector<Tensor>{y, z}, 1));
         break;
       }
