@@ -104,8 +104,8 @@ Recording& this_thread();
 void update_current(Recording& recording);
 
 /// The reverse sweep: the gradients of the targets with respect to the values at `sources`, from operations
-/// at or after `first_op`. One that is the last may write over values and drops the rules as it goes. The
-/// results hold no value where nothing flows.
+/// at or after `first_op`. One that is the last of these operations, and is not recorded itself, may write
+/// over values and drops the rules as it goes. The results hold no value where nothing flows.
 std::vector<Tensor> sweep(Recording& recording, std::size_t first_op, std::span<const Target> targets,
                           const std::vector<std::uint32_t>& sources, bool is_last);
 

@@ -112,7 +112,7 @@ Tensor gather_products(const std::vector<std::pair<Tensor, Tensor>>& products, b
 class Sweep final : public Backward {
  public:
   Sweep(Recording& recording, std::size_t first_op, bool recorded, bool is_last)
-      : recording_(recording), first_op_(first_op), recorded_(recorded), is_last_(is_last && !recorded) {
+      : recording_(recording), first_op_(first_op), recorded_(recorded), is_last_(is_last) {
     first_value_ = first_op < recording.ops.size() ? recording.ops[first_op].first_output
                                                    : static_cast<std::uint32_t>(recording.values.size());
     cotangents_.resize(recording.values.size() - first_value_);
@@ -204,11 +204,10 @@ class Sweep final : public Backward {
   Tensor destination(std::size_t input, const Tensor& over) override {
     if (recorded_ || checking || !wants(input)) return {};
     const std::uint32_t place = edge(input).value;
-    const bool may_take = is_last_ && over.defined() && TensorAccess::owns_elements(over);
-    const Tensor nothing;
-    auto found = find_window(place, true, may_take ? over : nothing);
+    const Tensor* offer = is_last_ && TensorAccess::owns_elements(over) ? &over : nullptr;
+    auto found = find_window(place, true, offer);
     if (found && at(found->parent).over_values) {
-      if (may_take && is_same_memory(found->memory, over)) {
+      if (offer && is_same_memory(found->memory, over)) {
         TensorAccess::body(over).storage->drop_derived();
       } else {
         move_elsewhere(at(found->parent));
@@ -266,8 +265,9 @@ class Sweep final : public Backward {
   }
 
   /// That place, where nothing is written yet. Memory for the parent is borrowed only where that is the last
-  /// link: chains of slices of sums may be as long as a sequence.
-  std::optional<Place> find_window(std::uint32_t place, bool may_borrow, const Tensor& over = {}) {
+  /// link: chains of slices of sums may be as long as a sequence. What is offered is the value itself, in
+  /// whose memory the parent's may be taken.
+  std::optional<Place> find_window(std::uint32_t place, bool may_borrow, const Tensor* offer = nullptr) {
     const auto& info = recording_.values[place];
     if (info.op < static_cast<std::int64_t>(first_op_) || need(place) == source || !at(place).empty())
       return {};
@@ -278,7 +278,7 @@ class Sweep final : public Backward {
     const Window& window = parent.rule->table->window(*parent.rule);
     if (window.step != 1) return {};
     const std::int64_t end = end_of(window, info.shape);
-    open_gaps(parent.value, window.axis, may_borrow, over);
+    open_gaps(parent.value, window.axis, may_borrow, offer);
     const Cotangent& c = at(parent.value);
     if (!c.pending || !c.pending->coverage || c.pending->coverage->axis() != window.axis ||
         c.pending->coverage->meets(window.start, end))
@@ -288,7 +288,7 @@ class Sweep final : public Backward {
   }
 
   /// Memory for the cotangent of a value that was made by adding to a slice: the slice's own, if it is free.
-  Tensor borrow(std::uint32_t place, const Tensor& over) {
+  Tensor borrow(std::uint32_t place, const Tensor* offer) {
     const auto& info = recording_.values[place];
     if (info.op < static_cast<std::int64_t>(first_op_)) return {};
     const auto& op = recording_.ops[static_cast<std::size_t>(info.op)];
@@ -297,7 +297,7 @@ class Sweep final : public Backward {
       if (!edge.rule || !edge.rule->table->identity || !needs(edge.value)) continue;
       const auto& input = recording_.values[edge.value];
       if (!(input.shape == info.shape) || input.dtype != info.dtype) continue;
-      if (auto found = find_window(edge.value, false, over)) {
+      if (auto found = find_window(edge.value, false, offer)) {
         at(edge.value).borrowed = true;
         at(place).over_values = at(found->parent).over_values;
         at(found->parent).pending->lent.push_back(edge.value);
@@ -340,7 +340,7 @@ class Sweep final : public Backward {
   /// compete in the cache slowly, unless they round them.
   static Tensor memory_around(const Tensor& part, const Recording::Value& whole) {
     const int axes = whole.shape.size();
-    if (!part.defined() || part.rank() < 2 || axes < 2 || part.dtype() != whole.dtype) return {};
+    if (part.rank() < 2 || axes < 2 || part.dtype() != whole.dtype) return {};
     Dims strides(axes, 1);
     strides[axes - 2] = part.strides()[part.rank() - 2];
     for (int axis = axes - 3; axis >= 0; --axis) strides[axis] = whole.shape[axis + 1] * strides[axis + 1];
@@ -490,13 +490,13 @@ class Sweep final : public Backward {
   }
 
   /// Gives an empty cotangent memory of which nothing is written yet.
-  void open_gaps(std::uint32_t place, int axis, bool may_borrow = true, const Tensor& over = {}) {
+  void open_gaps(std::uint32_t place, int axis, bool may_borrow = true, const Tensor* offer = nullptr) {
     Cotangent& c = at(place);
     if (c.value.defined()) return;
     const auto& info = recording_.values[place];
-    if (may_borrow) c.value = borrow(place, over);
-    if (!c.value.defined() && need(place) != source) {
-      c.value = memory_around(over, info);
+    if (may_borrow) c.value = borrow(place, offer);
+    if (!c.value.defined() && offer && need(place) != source) {
+      c.value = memory_around(*offer, info);
       c.over_values = c.value.defined();
     }
     if (!c.value.defined())

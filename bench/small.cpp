@@ -112,7 +112,7 @@ void sequence(State& state) {
           };
           carried = piece == time ? run(carried) : checkpoint(run, carried);
         }
-        adam.update(layer, tape.gradient(mean(square(carried[0]))));
+        adam.update(layer, std::move(tape).gradient(mean(square(carried[0]))));
       },
       1, 1);
   state.counters["peak_mb"] = static_cast<double>(memory_statistics().peak_in_use) / 1e6;

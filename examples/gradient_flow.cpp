@@ -264,7 +264,7 @@ void learn(const Settings& settings, const Task& task, const Layer& layer, const
     for (const auto& [features, targets] : task.training.shuffled().batches(settings.batch_size)) {
       Tape tape;
       const Tensor loss = task.loss(model(features), targets);
-      adam.update(model, tape.gradient(loss));
+      adam.update(model, std::move(tape).gradient(loss));
       sum += loss.item();
       if (++step % interval == 0) {
         recent = sum / static_cast<double>(interval);

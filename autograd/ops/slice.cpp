@@ -39,15 +39,17 @@ Tensor slice_axis(const Tensor& x, int axis, const Range& range) {
   return take(x, axis, start, (distance - 1) / std::abs(step) + 1, step);
 }
 
-/// The parts that f cuts a tensor into, which do not overlap and can be written over once it is gone.
+/// part(0), part(1), ... of a tensor that ends with the caller. They do not overlap, so where nobody else
+/// sees the whole they can be written over.
 template <class F>
-std::vector<Tensor> give_away(Tensor&& x, F f) {
-  const Tensor whole = std::move(x);
+std::vector<Tensor> cut(const Tensor& whole, std::int64_t parts, F part) {
   const bool given_away = TensorAccess::owns_elements(whole) && !kernels::has_repeats(whole);
-  std::vector<Tensor> parts = f(whole);
+  std::vector<Tensor> out;
+  out.reserve(static_cast<std::size_t>(parts));
+  for (std::int64_t i = 0; i < parts; ++i) out.push_back(part(i));
   if (given_away)
-    for (Tensor& part : parts) TensorAccess::set_alone(part);
-  return parts;
+    for (Tensor& x : out) TensorAccess::set_alone(x);
+  return out;
 }
 
 }  // namespace
@@ -90,32 +92,19 @@ Tensor select(const Tensor& x, std::int64_t axis, std::int64_t index) {
                 wrt(x, Window{.axis = a, .start = i, .step = 1, .drops_axis = true}));
 }
 
-std::vector<Tensor> unbind(const Tensor& x, std::int64_t axis) {
+std::vector<Tensor> unbind(Tensor x, std::int64_t axis) {
   const std::int64_t size = x.shape()[normalize_axis(axis, x.rank(), "unbind")];
-  std::vector<Tensor> parts;
-  parts.reserve(static_cast<std::size_t>(size));
-  for (std::int64_t i = 0; i < size; ++i) parts.push_back(select(x, axis, i));
-  return parts;
+  return cut(x, size, [&](std::int64_t i) { return select(x, axis, i); });
 }
 
-std::vector<Tensor> unbind(Tensor&& x, std::int64_t axis) {
-  return give_away(std::move(x), [&](const Tensor& whole) { return unbind(whole, axis); });
-}
-
-std::vector<Tensor> split(const Tensor& x, std::int64_t parts, std::int64_t axis) {
-  const std::int64_t size = x.shape()[normalize_axis(axis, x.rank(), "split")];
+std::vector<Tensor> split(Tensor x, std::int64_t parts, std::int64_t axis) {
+  const int a = normalize_axis(axis, x.rank(), "split");
+  const std::int64_t size = x.shape()[a];
   if (parts <= 0 || size % parts != 0)
     throw ShapeError(fmt::format("split: axis {} of {} does not divide into {} equal parts", axis,
                                  to_string(x.shape()), parts));
-  std::vector<Tensor> out;
-  out.reserve(static_cast<std::size_t>(parts));
-  const int a = normalize_axis(axis, x.rank(), "split");
-  for (std::int64_t i = 0; i < parts; ++i) out.push_back(take(x, a, i * (size / parts), size / parts));
-  return out;
-}
-
-std::vector<Tensor> split(Tensor&& x, std::int64_t parts, std::int64_t axis) {
-  return give_away(std::move(x), [&](const Tensor& whole) { return split(whole, parts, axis); });
+  const std::int64_t length = size / parts;
+  return cut(x, parts, [&](std::int64_t i) { return take(x, a, i * length, length); });
 }
 
 std::vector<Tensor> split(const Tensor& x, std::initializer_list<std::int64_t> sizes, std::int64_t axis) {

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <array>
-#include <concepts>
 #include <initializer_list>
 #include <optional>
 #include <span>
@@ -51,19 +50,17 @@ Tensor slice(const Tensor& x, std::initializer_list<Part> parts);
 Tensor select(const Tensor& x, std::int64_t axis, std::int64_t index);
 /// All elements of an axis, each without that axis. Of an x that is given away they can be written over, as
 /// matmul_add does.
-std::vector<Tensor> unbind(const Tensor& x, std::int64_t axis = 0);
-std::vector<Tensor> unbind(Tensor&& x, std::int64_t axis = 0);
+std::vector<Tensor> unbind(Tensor x, std::int64_t axis = 0);
 /// An axis in that many equal parts, which of an x that is given away can be written over. Throws ShapeError
 /// when its size is not a multiple.
-std::vector<Tensor> split(const Tensor& x, std::int64_t parts, std::int64_t axis = -1);
-std::vector<Tensor> split(Tensor&& x, std::int64_t parts, std::int64_t axis = -1);
+std::vector<Tensor> split(Tensor x, std::int64_t parts, std::int64_t axis = -1);
 /// An axis in parts of these sizes. Throws ShapeError unless they add up to its size.
 std::vector<Tensor> split(const Tensor& x, std::initializer_list<std::int64_t> sizes, std::int64_t axis = -1);
 std::vector<Tensor> split(const Tensor& x, const Dims& sizes, std::int64_t axis = -1);
 /// An axis in Parts equal parts, as `auto [a, b] = split<2>(x)`.
-template <std::size_t Parts, std::convertible_to<Tensor> X>
-std::array<Tensor, Parts> split(X&& x, std::int64_t axis = -1) {
-  auto list = split(Tensor(std::forward<X>(x)), static_cast<std::int64_t>(Parts), axis);
+template <std::size_t Parts>
+std::array<Tensor, Parts> split(Tensor x, std::int64_t axis = -1) {
+  auto list = split(std::move(x), static_cast<std::int64_t>(Parts), axis);
   std::array<Tensor, Parts> parts;
   std::move(list.begin(), list.end(), parts.begin());
   return parts;

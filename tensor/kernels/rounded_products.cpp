@@ -32,8 +32,9 @@ void multiply_stack_rounded(const Operand& a, const Operand& b, const Dims& batc
     float* const sum = in_place ? result : scratch.data();
     const bool as_bias = in_place && addend.data && addend.row_stride == 0 && addend.column_stride == 1;
     // What is added to is read at the end of each of the backend's blocks, which would wait for it.
+    constexpr std::int64_t line = 64 / sizeof(float);
     if (in_place && accumulate)
-      for (std::int64_t i = 0; i < at.rows * n; i += 16) __builtin_prefetch(result + i, 1, 2);
+      for (std::int64_t i = 0; i < at.rows * n; i += line) __builtin_prefetch(result + i, 1, 2);
     const Scratch<Bfloat16> rows(at.rows * deepest);
     const Scratch<std::uint32_t> panel(packed ? 0 : blocks::count(deepest, at.columns));
     for (std::int64_t depth = 0; depth < k; depth += deepest) {
