@@ -1,5 +1,7 @@
 #include "rill/nn/loss.h"
 
+#include <cmath>
+
 #include "fmt/format.h"
 #include "rill/autograd/ops.h"
 #include "rill/autograd/tape.h"
@@ -34,10 +36,31 @@ void check_same_shape(const Tensor& predictions, const Tensor& targets, const ch
                                  to_string(predictions.shape()), to_string(targets.shape())));
 }
 
+void check_weights(const Tensor& weights, std::int64_t classes, const char* loss) {
+  if (!(weights.shape() == Shape{classes}))
+    throw ShapeError(
+        fmt::format("{}: class weights {}; expected [{}]", loss, to_string(weights.shape()), classes));
+  for (const double weight : weights.to_vector<double>())
+    if (!(std::isfinite(weight) && weight >= 0))
+      throw ValueError(
+          fmt::format("{}: a class weight of {}; expected finite numbers of at least 0", loss, weight));
+}
+
+MeanLoss mean_of(const Tensor& losses) {
+  const auto weight = static_cast<double>(losses.count());
+  return {weight == 0 ? sum(losses) : mean(losses), weight};
+}
+
+/// a * share, and 0 where the share is 0 and a is infinite.
+Tensor part_of(const Tensor& a, const Tensor& share) {
+  const Tensor enters = isfinite(a) + not_equal(share, 0);
+  return where(enters, a, 0) * share;
+}
+
 }  // namespace
 
-Tensor CrossEntropy::operator()(const Tensor& logits, const Tensor& labels,
-                                const CrossEntropyOptions& options) const {
+MeanLoss CrossEntropy::operator()(const Tensor& logits, const Tensor& labels,
+                                  const CrossEntropyOptions& options) const {
   constexpr const char* loss = "cross_entropy";
   check_labels(logits, labels, loss);
   const std::int64_t classes = logits.size(-1);
@@ -46,61 +69,63 @@ Tensor CrossEntropy::operator()(const Tensor& logits, const Tensor& labels,
     throw ValueError(
         fmt::format("{}: a label smoothing of {}; expected one in [0, 1)", loss, options.label_smoothing));
   const Tensor weights = options.class_weights;
-  if (weights.defined() && !(weights.shape() == Shape{classes}))
-    throw ShapeError(
-        fmt::format("{}: class weights {}; expected [{}]", loss, to_string(weights.shape()), classes));
+  if (weights.defined()) check_weights(weights, classes, loss);
 
   // The share of each class in the target of each example, with the example's weight; it depends on nothing
   // that is learnt.
-  Tensor target, total;
+  Tensor target, rows;
+  double weight = 0;
   {
     const PauseRecording pause;
     const Tensor counts =
         options.ignored_index ? not_equal(labels, *options.ignored_index) : ones_like(labels);
     target = one_hot(labels * counts, classes, logits.dtype()) * unsqueeze(cast(counts, logits.dtype()), -1);
     const Tensor hard = weights.defined() ? target * weights : target;
-    total = sum(hard);
-    if (total.item() == 0) throw ValueError(fmt::format("{}: no label counts", loss));
+    weight = sum(hard).item();
     target = hard * (1 - options.label_smoothing);
     if (options.label_smoothing > 0) {
       const Tensor even = weights.defined() ? weights : ones({classes}, logits.dtype());
       target = target + unsqueeze(cast(counts, logits.dtype()), -1) * even *
                             (options.label_smoothing / static_cast<double>(classes));
     }
+    if (weight == 0) target = zeros_like(target);
+    if (options.ignored_index || weights.defined()) rows = sum(target, -1, {.keepdims = true});
   }
-  return neg(sum(log_softmax(logits, -1) * target)) / total;
+  // An example that does not count may hold anything, and a class that is not chosen may be infinite.
+  const Tensor scores = log_softmax(rows.defined() ? where(rows, logits, 0) : logits, -1);
+  const Tensor total = neg(sum(where(target, scores, 0) * target));
+  return {total / (weight == 0 ? 1 : weight), weight};
 }
 
-Tensor CrossEntropyFromProbabilities::operator()(const Tensor& probabilities, const Tensor& labels) const {
+MeanLoss CrossEntropyFromProbabilities::operator()(const Tensor& probabilities, const Tensor& labels) const {
   constexpr const char* loss = "cross_entropy_from_probabilities";
   check_labels(probabilities, labels, loss);
   check_range(labels, probabilities.size(-1), std::nullopt, loss);
-  if (labels.count() == 0) throw ValueError(fmt::format("{}: there are no labels", loss));
   const Tensor own = gather(probabilities, -1, unsqueeze(labels, -1));
-  return neg(mean(log(clamp(own, 1e-7, 1 - 1e-7))));
+  return mean_of(neg(log(clamp(own, 1e-7, 1 - 1e-7))));
 }
 
-Tensor MeanSquaredError::operator()(const Tensor& predictions, const Tensor& targets) const {
+MeanLoss MeanSquaredError::operator()(const Tensor& predictions, const Tensor& targets) const {
   check_same_shape(predictions, targets, "mse");
-  return mean(square(predictions - targets));
+  return mean_of(square(predictions - targets));
 }
 
-Tensor MeanAbsoluteError::operator()(const Tensor& predictions, const Tensor& targets) const {
+MeanLoss MeanAbsoluteError::operator()(const Tensor& predictions, const Tensor& targets) const {
   check_same_shape(predictions, targets, "mae");
-  return mean(abs(predictions - targets));
+  return mean_of(abs(predictions - targets));
 }
 
-Tensor Huber::operator()(const Tensor& predictions, const Tensor& targets) const {
+MeanLoss Huber::operator()(const Tensor& predictions, const Tensor& targets) const {
   if (!(delta > 0)) throw ValueError(fmt::format("huber: delta is {}; expected more than 0", delta));
   check_same_shape(predictions, targets, "huber");
-  const Tensor distance = abs(predictions - targets);
-  const Tensor near = minimum(distance, delta);
-  return mean(near * (distance - 0.5 * near));
+  const Tensor distance = predictions - targets;
+  const Tensor near = clamp(distance, -delta, delta);
+  return mean_of(near * (distance - 0.5 * near));
 }
 
-Tensor BinaryCrossEntropy::operator()(const Tensor& logits, const Tensor& targets) const {
+MeanLoss BinaryCrossEntropy::operator()(const Tensor& logits, const Tensor& targets) const {
   check_same_shape(logits, targets, "binary_cross_entropy");
-  return mean(softplus(logits) - logits * targets);
+  return mean_of(part_of(softplus(-logits), targets) + part_of(softplus(logits), 1 - targets));
 }
 
 }  // namespace rill::nn

@@ -1,6 +1,8 @@
+#include <algorithm>
 #include <cmath>
 
 #include "rill/autograd/gradcheck.h"
+#include "rill/autograd/tape.h"
 #include "rill/nn/loss.h"
 #include "rill/tensor/create.h"
 #include "rill/tensor/random.h"
@@ -68,6 +70,66 @@ TEST_CASE("cross-entropy from probabilities equals that from logits", "[nn][loss
   }
 }
 
+TEST_CASE("a loss says over how much it is the mean", "[nn][loss]") {
+  const Tensor scores = tensor({{1, 2, 0}, {0, 0, 3}, {1, 1, 1}});
+  CHECK(nn::cross_entropy(scores, integers({0, 2, 1})).weight == 3);
+  CHECK(nn::cross_entropy(scores, integers({0, 2, 1}), {.ignored_index = 1}).weight == 2);
+  CHECK(nn::cross_entropy(scores, integers({0, 2, 1}), {.class_weights = tensor({0.5, 2, 1})}).weight == 3.5);
+  CHECK(nn::cross_entropy_from_probabilities(softmax(scores), integers({0, 2, 1})).weight == 3);
+  CHECK(nn::mse(scores, scores).weight == 9);
+  CHECK(nn::mae(scores, scores).weight == 9);
+  CHECK(nn::huber(scores, scores).weight == 9);
+  CHECK(nn::binary_cross_entropy(scores, ones({3, 3})).weight == 9);
+  SECTION("and keeps it when something is added to it") {
+    nn::MeanLoss loss = nn::mse(scores, scores);
+    loss = loss + 1;
+    loss += 1;
+    CHECK(loss.item() == 2);
+    CHECK(loss.weight == 9);
+  }
+}
+
+TEST_CASE("the weighted mean of batches is the loss of the whole, whatever the batches", "[nn][loss]") {
+  seed(24);
+  const Tensor logits = uniform({8, 3}, -2, 2, DType::float64);
+  const Tensor labels = integers({0, 1, 2, 0, 2, 2, 1, 0});
+  const nn::CrossEntropyOptions options{
+      .label_smoothing = 0.1, .ignored_index = 1, .class_weights = tensor({0.2, 7, 3}, DType::float64)};
+  const nn::MeanLoss whole = nn::cross_entropy(logits, labels, options);
+  for (std::int64_t batch : {1, 3, 4}) {
+    double total = 0, weight = 0;
+    for (std::int64_t at = 0; at < 8; at += batch) {
+      const Range rows{at, std::min<std::int64_t>(at + batch, 8)};
+      const nn::MeanLoss part = nn::cross_entropy(slice(logits, 0, rows), slice(labels, 0, rows), options);
+      total += part.weight * part.item();
+      weight += part.weight;
+    }
+    CHECK(weight == Approx(whole.weight));
+    CHECK(total / weight == Approx(whole.item()));
+  }
+}
+
+TEST_CASE("a batch in which no label counts has loss 0, weight 0 and gradient 0", "[nn][loss]") {
+  const Tensor scores = tensor({{1, 2, 0}, {0, 0, 3}});
+  const auto check = [&](const Tensor& labels, const nn::CrossEntropyOptions& options) {
+    Tape tape;
+    const Tensor x = tape.watch(scores);
+    const nn::MeanLoss loss = nn::cross_entropy(x, labels, options);
+    CHECK(loss.item() == 0);
+    CHECK(loss.weight == 0);
+    CHECK(tape.gradient(loss, x).to_vector<float>() == std::vector<float>(6, 0));
+  };
+  check(integers({7, 7}), {.ignored_index = 7});
+  check(integers({2, 2}), {.label_smoothing = 0.1, .class_weights = tensor({1, 1, 0})});
+  const Tensor none = Tensor::empty({0, 3});
+  CHECK(nn::cross_entropy(none, integers({})).item() == 0);
+  CHECK(nn::cross_entropy_from_probabilities(none, integers({})).weight == 0);
+  CHECK(nn::mse(none, none).item() == 0);
+  CHECK(nn::mae(none, none).item() == 0);
+  CHECK(nn::huber(none, none).item() == 0);
+  CHECK(nn::binary_cross_entropy(none, none).item() == 0);
+}
+
 TEST_CASE("losses say what is wrong with their input", "[nn][loss][errors]") {
   const Tensor logits = zeros({2, 10});
   CHECK_THROWS_WITH(nn::cross_entropy(logits, integers({3, 10})),
@@ -82,8 +144,8 @@ TEST_CASE("losses say what is wrong with their input", "[nn][loss][errors]") {
                     "cross_entropy: a label smoothing of 1; expected one in [0, 1)");
   CHECK_THROWS_WITH(nn::cross_entropy(logits, integers({1, 1}), {.class_weights = ones({9})}),
                     "cross_entropy: class weights [9]; expected [10]");
-  CHECK_THROWS_WITH(nn::cross_entropy(logits, integers({7, 7}), {.ignored_index = 7}),
-                    "cross_entropy: no label counts");
+  CHECK_THROWS_WITH(nn::cross_entropy(tensor({{1, 2}}), integers({1}), {.class_weights = tensor({1, -1})}),
+                    "cross_entropy: a class weight of -1; expected finite numbers of at least 0");
   CHECK_THROWS_WITH(nn::cross_entropy_from_probabilities(logits, integers({0, 11})),
                     "cross_entropy_from_probabilities: label 11 at place 1 is out of range for 10 classes");
   CHECK_THROWS_WITH(nn::mse(zeros({2, 1}), zeros({2})),
