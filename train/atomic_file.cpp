@@ -47,6 +47,17 @@ void write_synced(const std::string& path, std::string_view content) {
 
 }  // namespace
 
+void check_writable(const std::string& path) {
+  std::error_code ignored;
+  if (std::filesystem::is_directory(path, ignored)) {
+    errno = EISDIR;
+    fail(path, "open the file for writing");
+  }
+  const std::string partial = path + ".partial";
+  write_synced(partial, "");
+  ::unlink(partial.c_str());
+}
+
 void write_atomically(const std::string& path, std::string_view content) {
   // One name, so that what a killed run left behind is written over by the next.
   const std::string partial = path + ".partial";

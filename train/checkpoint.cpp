@@ -58,6 +58,31 @@ std::vector<std::pair<std::string, double>> to_figures(const Json& json) {
   return out;
 }
 
+Json to_json(const Batching& batching) {
+  return {{"samples", batching.samples},
+          {"batch_size", batching.batch_size},
+          {"shuffle", batching.shuffle},
+          {"drop_last", batching.drop_last}};
+}
+
+Batching to_batching(const Json& json) {
+  return {json.at("samples").get<std::int64_t>(), json.at("batch_size").get<std::int64_t>(),
+          json.at("shuffle").get<bool>(), json.at("drop_last").get<bool>()};
+}
+
+Json to_json(const nn::State& state) {
+  Json json = Json::object();
+  for (const auto& [name, tensor] : state) json[name] = train::to_json(tensor);
+  return json;
+}
+
+nn::State to_state(const Json& json, const std::string& where) {
+  nn::State state;
+  for (const auto& [name, tensor] : json.items())
+    state.emplace_back(name, tensor_from_json(tensor, where + name));
+  return state;
+}
+
 Json to_json(const optim::State& state) {
   Json parameters = Json::object();
   for (const auto& [name, parameter] : state.parameters) {
@@ -90,7 +115,10 @@ Json to_content(const Checkpoint& checkpoint) {
   Json content;
   content["epoch"] = checkpoint.epoch;
   content["step"] = checkpoint.step;
+  content["total_steps"] = checkpoint.total_steps;
+  if (checkpoint.batching) content["batching"] = to_json(*checkpoint.batching);
   content["examples"] = checkpoint.examples;
+  content["loss_weight"] = number(checkpoint.loss_weight);
   content["totals"] = to_json(checkpoint.totals);
   content["options"] = checkpoint.options;
   content["history"] = Json::array();
@@ -98,9 +126,10 @@ Json to_content(const Checkpoint& checkpoint) {
     content["history"].push_back({{"epoch", epoch.number}, {"metrics", to_json(epoch.metrics)}});
   content["epoch_random"] = to_json(checkpoint.epoch_random);
   content["random"] = to_json(checkpoint.random);
-  content["weights"] = Json::object();
-  for (const auto& [name, tensor] : checkpoint.weights) content["weights"][name] = train::to_json(tensor);
+  content["weights"] = to_json(checkpoint.weights);
   content["optimizer"] = to_json(checkpoint.optimizer);
+  content["callbacks"] = Json::object();
+  for (const auto& [name, state] : checkpoint.callbacks) content["callbacks"][name] = to_json(state);
   return content;
 }
 
@@ -116,10 +145,16 @@ Checkpoint to_checkpoint(const Json& content, const std::string& where) {
         {epoch.at("epoch").get<std::int64_t>(), to_figures(epoch.at("metrics"))});
   checkpoint.epoch_random = to_generator(content.at("epoch_random"));
   checkpoint.random = to_generator(content.at("random"));
-  for (const auto& [name, tensor] : content.at("weights").items())
-    checkpoint.weights.emplace_back(name,
-                                    tensor_from_json(tensor, fmt::format("{}: weight {}", where, name)));
+  checkpoint.weights = to_state(content.at("weights"), where + ": weight ");
   checkpoint.optimizer = to_optimizer(content.at("optimizer"), where);
+  // What follows is not in the files of the first version.
+  checkpoint.total_steps = content.value("total_steps", checkpoint.optimizer.step);
+  if (content.contains("batching")) checkpoint.batching = to_batching(content.at("batching"));
+  checkpoint.loss_weight = content.contains("loss_weight") ? to_number(content.at("loss_weight"))
+                                                           : static_cast<double>(checkpoint.examples);
+  if (content.contains("callbacks"))
+    for (const auto& [name, state] : content.at("callbacks").items())
+      checkpoint.callbacks[name] = to_state(state, fmt::format("{}: callback {}: ", where, name));
   return checkpoint;
 }
 

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -13,19 +14,32 @@
 
 namespace rill::train {
 
+/// How a run cuts its data into steps. An epoch that was stopped in the middle goes on only with the same.
+struct Batching {
+  std::int64_t samples = 0;  ///< of the training data
+  std::int64_t batch_size = 0;
+  bool shuffle = true;
+  bool drop_last = false;
+  bool operator==(const Batching&) const = default;
+};
+
 /// Where training stands: all that a run needs to go on to the last bit as if it had never stopped.
 struct Checkpoint {
   nn::State weights;
   optim::State optimizer;
-  std::int64_t epoch = 0;  ///< epochs finished
-  std::int64_t step = 0;   ///< steps done of the epoch after those
+  std::int64_t epoch = 0;            ///< epochs finished
+  std::int64_t step = 0;             ///< steps done of the epoch after those
+  std::int64_t total_steps = 0;      ///< steps done since training began
+  std::optional<Batching> batching;  ///< nothing where weights alone were saved
   Generator::State
       epoch_random;  ///< of default_generator() when that epoch began: it gives the order of its examples
   Generator::State random;  ///< of default_generator() now
   std::vector<std::pair<std::string, double>>
       totals;                 ///< sums over the examples of that epoch so far, by metric
   std::int64_t examples = 0;  ///< how many those are
+  double loss_weight = 0;     ///< over how much the sum of the loss was taken: all that counts in it
   History history;
+  std::map<std::string, nn::State> callbacks;  ///< what callbacks remember, by their names
   std::map<std::string, std::string> options;  ///< of the program, as text
 };
 

@@ -1,5 +1,6 @@
 #include "rill/train/checkpoint.h"
 
+#include <cmath>
 #include <csignal>
 #include <cstring>
 #include <filesystem>
@@ -155,6 +156,36 @@ TEST_CASE("a failed write leaves the old file and nothing else", "[train][checkp
   train::write_atomically(folder / "c.json", "new");
   CHECK(read_text(folder / "c.json") == "new");
   CHECK(folder.files() == 1);
+}
+
+TEST_CASE("whether a file can be written is known without writing it", "[train][checkpoint]") {
+  const Folder folder;
+  CHECK_THROWS_AS(train::check_writable(folder / "none/c.json"), FileError);
+  CHECK_THROWS_WITH(train::check_writable(folder / "."), ContainsSubstring("Is a directory"));
+  train::check_writable(folder / "new.json");
+  CHECK(folder.files() == 0);
+  train::write_atomically(folder / "c.json", "old");
+  train::check_writable(folder / "c.json");
+  CHECK(read_text(folder / "c.json") == "old");
+  CHECK(folder.files() == 1);
+}
+
+TEST_CASE("a checkpoint keeps where an epoch stands and what callbacks remember", "[train][checkpoint]") {
+  const Folder folder;
+  train::Checkpoint checkpoint;
+  checkpoint.total_steps = 12;
+  checkpoint.batching = train::Batching{.samples = 100, .batch_size = 8, .shuffle = false, .drop_last = true};
+  checkpoint.loss_weight = 0.5;
+  checkpoint.callbacks["watch"] = {{"best", full({}, 0.1, DType::float64)},
+                                   {"none", full({}, NAN, DType::float64)}};
+  train::write_checkpoint(folder / "c.json", checkpoint);
+  const train::Checkpoint back = train::read_checkpoint(folder / "c.json");
+  CHECK(back.total_steps == 12);
+  CHECK(back.batching == checkpoint.batching);
+  CHECK(back.loss_weight == 0.5);
+  REQUIRE(back.callbacks.at("watch").size() == 2);
+  CHECK(back.callbacks.at("watch")[0].second.item() == 0.1);
+  CHECK(std::isnan(back.callbacks.at("watch")[1].second.item()));
 }
 
 TEST_CASE("a kill in the middle of a write never leaves a broken checkpoint", "[train][checkpoint][kill]") {
