@@ -1,37 +1,53 @@
 #include "rill/train/interrupt.h"
 
+#include <array>
+#include <atomic>
 #include <csignal>
+#include <mutex>
 
 namespace rill::train {
 namespace {
 
-volatile std::sig_atomic_t signalled = 0;
-struct sigaction previous_interrupt, previous_terminate;
+constexpr std::array signals{SIGINT, SIGTERM, SIGHUP};
 
-void note(int signal) {
-  signalled = 1;
-  // The next one is handled as if nobody had asked to be told.
+std::atomic<int> received{0};
+static_assert(std::atomic<int>::is_always_lock_free, "a signal handler may use nothing else");
+
+std::mutex mutex;  // of what follows
+int in_scope = 0;
+std::array<struct sigaction, signals.size()> former;
+
+void handle(int signal) {
+  int none = 0;
+  if (received.compare_exchange_strong(none, signal)) return;
+  // It is blocked until this handler returns, and then ends the program.
   struct sigaction standard {};
   standard.sa_handler = SIG_DFL;
   ::sigaction(signal, &standard, nullptr);
+  ::raise(signal);
 }
 
 }  // namespace
 
 Interrupt::Interrupt() {
-  signalled = 0;
+  const std::lock_guard lock(mutex);
+  if (in_scope++ > 0) return;
+  received = 0;
   struct sigaction action {};
-  action.sa_handler = note;
+  action.sa_handler = handle;
   action.sa_flags = SA_RESTART;
-  ::sigaction(SIGINT, &action, &previous_interrupt);
-  ::sigaction(SIGTERM, &action, &previous_terminate);
+  for (std::size_t i = 0; i < signals.size(); ++i) {
+    ::sigaction(signals[i], nullptr, &former[i]);
+    if (former[i].sa_handler != SIG_IGN) ::sigaction(signals[i], &action, nullptr);
+  }
 }
 
 Interrupt::~Interrupt() {
-  ::sigaction(SIGINT, &previous_interrupt, nullptr);
-  ::sigaction(SIGTERM, &previous_terminate, nullptr);
+  const std::lock_guard lock(mutex);
+  if (--in_scope > 0) return;
+  for (std::size_t i = 0; i < signals.size(); ++i) ::sigaction(signals[i], &former[i], nullptr);
 }
 
-bool Interrupt::requested() const { return signalled != 0; }
+int Interrupt::signal() const { return received; }
 
 }  // namespace rill::train
