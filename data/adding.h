@@ -24,7 +24,8 @@ struct AddingOptions {
 /// both ends, both marked steps in the first half, lengths that vary by a tenth, and a target that is scaled
 /// to [0, 1].
 ///
-/// Takes 8 bytes a step. Throws ValueError for an option out of range.
+/// Takes 8 bytes a step. Throws ValueError for an option out of range, Error where the system
+/// does not have the memory.
 Dataset adding_problem(const AddingOptions& options = {});
 
 /// The mean squared error of always predicting 1, the best that can be had without the markers: 1/6, the

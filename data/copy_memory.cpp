@@ -5,6 +5,7 @@
 #include <utility>
 #include <vector>
 
+#include "rill/data/memory.h"
 #include "rill/data/task.h"
 
 namespace rill::data {
@@ -25,9 +26,9 @@ Dataset copy_memory(const CopyMemoryOptions& options) {
   Generator generator(options.seed);
   const std::int64_t length = options.delay + 2 * copied;
   const auto steps = static_cast<std::size_t>(options.examples * length);
-  std::vector<std::uint8_t> sequences(steps * copy_memory_symbols);
-  std::vector<std::uint8_t> answers(steps, blank);
-  std::vector<std::uint8_t> symbols(static_cast<std::size_t>(length), blank);
+  auto sequences = detail::make_bytes("copy_memory", steps * copy_memory_symbols);
+  auto answers = detail::make_bytes("copy_memory", steps, blank);
+  auto symbols = detail::make_bytes("copy_memory", static_cast<std::size_t>(length), blank);
   symbols[static_cast<std::size_t>(copied + options.delay - 1)] = delimiter;
   std::uint8_t* step = sequences.data();
   for (auto answer = answers.begin(); answer != answers.end();) {

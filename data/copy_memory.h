@@ -25,7 +25,8 @@ inline constexpr std::int64_t copy_memory_classes = 9;
 /// 10 blanks, then the ten symbols in their order. A loss: `nn::cross_entropy`, from logits [batch, delay +
 /// 20, 9], which a Linear makes of a recurrent layer's `outputs`.
 ///
-/// Takes 11 bytes a step. Throws ValueError for an option out of range.
+/// Takes 11 bytes a step. Throws ValueError for an option out of range, Error where the system
+/// does not have the memory.
 Dataset copy_memory(const CopyMemoryOptions& options = {});
 
 /// The mean cross-entropy of a model that keeps nothing, sure of the blanks and guessing evenly among the

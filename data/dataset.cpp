@@ -13,6 +13,7 @@ namespace rill::data {
 namespace {
 
 const Tensor& checked(const Tensor& values, const char* what) {
+  if (!values.defined()) throw ValueError(fmt::format("Dataset: the {} hold no value", what));
   if (values.rank() == 0)
     throw ShapeError(fmt::format("Dataset: the {} are a scalar; their first axis counts samples", what));
   return values;
@@ -41,7 +42,7 @@ Dataset Dataset::from_bytes(std::vector<std::uint8_t> features, const Shape& sam
     throw ShapeError(
         fmt::format("Dataset: {} labels are not of shape {} each", labels.size(), to_string(label)));
   const std::size_t samples = labels.size() / label_width;
-  if (width == 0 || features.size() != width * samples)
+  if (width == 0 || features.size() % width != 0 || features.size() / width != samples)
     throw ShapeError(fmt::format("Dataset: {} bytes are not {} samples of shape {}", features.size(), samples,
                                  to_string(sample)));
   return {detail::pixel_column(std::move(features), sample), detail::label_column(std::move(labels), label)};

@@ -32,7 +32,7 @@ class Column;
 class Dataset {
  public:
   /// Samples along the first axis of both, of any dtype. Throws ShapeError when one has no axes or the first
-  /// sizes differ.
+  /// sizes differ, ValueError when one holds no value.
   Dataset(const Tensor& features, const Tensor& targets);
   /// Keeps one byte an element and converts a batch at a time: features to float32 from 0 to 1 (byte / 255),
   /// labels to int64. `sample` is the shape of one sample, `label` that of its labels: {} for one label.

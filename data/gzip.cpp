@@ -3,6 +3,7 @@
 #include <zlib.h>
 
 #include <algorithm>
+#include <array>
 #include <limits>
 
 #include "fmt/format.h"
@@ -11,69 +12,69 @@
 namespace rill::data::detail {
 namespace {
 
+constexpr std::array<std::uint8_t, 2> magic = {0x1f, 0x8b};
+
+}  // namespace
+
+bool is_gzip(InputFile& file) {
+  std::array<std::uint8_t, 2> first{};
+  const std::size_t count = file.read(first);
+  file.rewind();
+  return count == first.size() && first == magic;
+}
+
 // inflateEnd must run however the reading ends.
-struct Stream : z_stream {
-  Stream() : z_stream{} {
+struct GzipReader::Stream : z_stream {
+  explicit Stream(const std::string& path) : z_stream{} {
     constexpr int gzip_only = 16 + MAX_WBITS;
-    if (inflateInit2(this, gzip_only) != Z_OK) throw Error("gunzip: zlib has no memory for its window");
+    if (inflateInit2(this, gzip_only) != Z_OK)
+      throw Error(fmt::format("{}: the system has no memory to decompress it", path));
   }
   Stream(const Stream&) = delete;
   Stream& operator=(const Stream&) = delete;
   ~Stream() { inflateEnd(this); }
+
+  // Whether there is input, after reading more where all was used.
+  bool refill(InputFile& file) {
+    if (avail_in > 0) return true;
+    avail_in = static_cast<uInt>(file.read(buffer));
+    next_in = buffer.data();
+    return avail_in > 0;
+  }
+
+  std::array<std::uint8_t, 1 << 16> buffer;
 };
 
-bool is_gzip_at(const std::vector<std::uint8_t>& bytes, std::size_t at) {
-  return bytes.size() >= at + 2 && bytes[at] == 0x1f && bytes[at + 1] == 0x8b;
+GzipReader::GzipReader(InputFile& file) : file_(file), stream_(std::make_unique<Stream>(file.path())) {}
+GzipReader::~GzipReader() = default;
+
+void GzipReader::start_next_member() {
+  if (*stream_->next_in != magic[0])
+    throw FileError(fmt::format("{}: {} trailing bytes after the gzip data", file_.path(),
+                                stream_->avail_in + file_.remaining()));
+  inflateReset(stream_.get());
+  member_ended_ = false;
 }
 
-// The last four bytes say how much a file holds, but only a size that deflate can reach is believed.
-std::size_t expected_size(const std::vector<std::uint8_t>& bytes) {
-  constexpr std::size_t largest_ratio = 1032;
-  std::size_t size = 0;
-  for (std::size_t i = 1; i <= 4; ++i) size = size << 8 | bytes[bytes.size() - i];
-  return std::min(size, bytes.size() * largest_ratio);
-}
-
-}  // namespace
-
-bool is_gzip(const std::vector<std::uint8_t>& bytes) { return is_gzip_at(bytes, 0); }
-
-std::vector<std::uint8_t> gunzip(const std::vector<std::uint8_t>& bytes, const std::string& path) {
-  constexpr std::size_t header_and_trailer = 18;
-  constexpr std::size_t chunk = 1 << 18;
-  if (bytes.size() < header_and_trailer)
-    throw FileError(fmt::format("{}: the gzip data ends too early", path));
-
-  Stream stream;
-  std::vector<std::uint8_t> out;
-  out.reserve(expected_size(bytes));
-  std::vector<std::uint8_t> buffer(chunk);
-  std::size_t used = 0;
-  bool member_ended = false;
-  while (used < bytes.size() || !member_ended) {
-    if (member_ended) {
-      if (!is_gzip_at(bytes, used))
-        throw FileError(fmt::format("{}: {} trailing bytes after the gzip data", path, bytes.size() - used));
-      inflateReset(&stream);
-      member_ended = false;
+std::size_t GzipReader::read(std::span<std::uint8_t> out) {
+  std::size_t filled = 0;
+  while (filled < out.size()) {
+    if (!stream_->refill(file_)) {
+      if (member_ended_) break;
+      throw FileError(fmt::format("{}: the gzip data ends too early", file_.path()));
     }
-    const std::size_t offered = std::min<std::size_t>(bytes.size() - used, std::numeric_limits<uInt>::max());
-    stream.next_in = const_cast<Bytef*>(bytes.data() + used);  // zlib's interface lacks the const
-    stream.avail_in = static_cast<uInt>(offered);
-    stream.next_out = buffer.data();
-    stream.avail_out = static_cast<uInt>(buffer.size());
-    const int status = inflate(&stream, Z_NO_FLUSH);
-    used += offered - stream.avail_in;
-    out.insert(out.end(), buffer.begin(), buffer.end() - static_cast<std::ptrdiff_t>(stream.avail_out));
-    if (status == Z_STREAM_END)
-      member_ended = true;
-    else if (status == Z_BUF_ERROR)
-      throw FileError(fmt::format("{}: the gzip data ends too early", path));
-    else if (status != Z_OK)
-      throw FileError(
-          fmt::format("{}: the gzip data is damaged: {}", path, stream.msg ? stream.msg : zError(status)));
+    if (member_ended_) start_next_member();
+    const std::size_t room = std::min<std::size_t>(out.size() - filled, std::numeric_limits<uInt>::max());
+    stream_->next_out = out.data() + filled;
+    stream_->avail_out = static_cast<uInt>(room);
+    const int status = inflate(stream_.get(), Z_NO_FLUSH);
+    filled += room - stream_->avail_out;
+    member_ended_ = status == Z_STREAM_END;
+    if (!member_ended_ && status != Z_OK)
+      throw FileError(fmt::format("{}: the gzip data is damaged: {}", file_.path(),
+                                  stream_->msg ? stream_->msg : zError(status)));
   }
-  return out;
+  return filled;
 }
 
 }  // namespace rill::data::detail

@@ -15,9 +15,10 @@ struct Idx {
 };
 
 /// Reads an IDX file of unsigned bytes with that number of axes, plain or compressed by gzip. Throws
-/// FileError, naming the file, when it cannot be read, when its first four bytes are other than 0, 0, 8 and
-/// `rank`, when it holds fewer or more bytes than its sizes promise, or when its gzip data is damaged. The
-/// format is described on the page of the MNIST database (LeCun, Cortes and Burges).
+/// FileError, naming the file, when it cannot be read or is not a regular file, when its first four bytes are
+/// other than 0, 0, 8 and `rank`, when it holds fewer or more bytes than its sizes promise, or when its gzip
+/// data is damaged; ValueError unless 0 <= rank <= 255. Memory grows with what the file holds, not with what
+/// it promises. The format is described on the page of the MNIST database (LeCun, Cortes and Burges).
 Idx read_idx(const std::string& path, int rank);
 
 }  // namespace rill::data

@@ -16,8 +16,11 @@ constexpr std::uint8_t classes = 10;
 
 std::string find(const std::string& folder, const std::string& name) {
   const std::string plain = (std::filesystem::path(folder) / name).string();
-  for (const std::string& path : {plain, plain + ".gz"})
-    if (std::error_code ignored; std::filesystem::exists(path, ignored)) return path;
+  // Of a file that cannot be seen for another reason, opening it says why.
+  for (const std::string& path : {plain, plain + ".gz"}) {
+    std::error_code ignored;
+    if (std::filesystem::status(path, ignored).type() != std::filesystem::file_type::not_found) return path;
+  }
   throw FileError(fmt::format("{}: not there, nor with .gz; scripts/fetch_mnist.sh fetches it", plain));
 }
 

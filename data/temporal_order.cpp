@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include "rill/data/memory.h"
 #include "rill/data/task.h"
 
 namespace rill::data {
@@ -36,9 +37,9 @@ Dataset temporal_order(const TemporalOrderOptions& options) {
   Generator generator(options.seed);
   const auto length = static_cast<std::size_t>(options.length);
   const auto examples = static_cast<std::size_t>(options.examples);
-  std::vector<std::uint8_t> sequences(examples * length * temporal_order_symbols);
-  std::vector<std::uint8_t> classes(examples, 0);
-  std::vector<std::uint8_t> symbols(length);
+  auto sequences = detail::make_bytes("temporal_order", examples * length * temporal_order_symbols);
+  auto classes = detail::make_bytes("temporal_order", examples);
+  auto symbols = detail::make_bytes("temporal_order", length);
   std::uint8_t* step = sequences.data();
   for (std::uint8_t& label : classes) {
     for (std::uint8_t& symbol : symbols)

@@ -28,7 +28,8 @@ inline constexpr std::int64_t temporal_order_symbols = 8;
 ///
 /// The paper draws each sequence's length from 100 to 110; here all have one length.
 ///
-/// Takes 8 bytes a step. Throws ValueError for an option out of range.
+/// Takes 8 bytes a step. Throws ValueError for an option out of range, Error where the system
+/// does not have the memory.
 Dataset temporal_order(const TemporalOrderOptions& options = {});
 
 /// What guessing evenly gives.

@@ -24,7 +24,7 @@ TEXT
 packages_for() {
   case $1 in
     build) echo g++ cmake ninja-build libeigen3-dev libfmt-dev libxsimd-dev nlohmann-json3-dev zlib1g-dev \
-                libdnnl-dev libcli11-dev libstb-dev ;;
+                libpng-dev libjpeg-dev libdnnl-dev libcli11-dev ;;
     test)  echo catch2 librapidcheck-dev gnuplot-nox ;;
     fetch) echo ca-certificates curl ;;
     bench) echo libbenchmark-dev python3 ;;

@@ -206,6 +206,10 @@ TEST_CASE("a dataset refuses what does not fit, saying what", "[data][errors]") 
         }) == "Dataset: features [3, 2] and targets [4]: 3 samples and 4 differ");
   CHECK(message<ShapeError>([] { data::Dataset(zeros({}), zeros({4})); }) ==
         "Dataset: the features are a scalar; their first axis counts samples");
+  CHECK(message<ValueError>([] { data::Dataset(Tensor(), zeros({4})); }) ==
+        "Dataset: the features hold no value");
+  CHECK(message<ValueError>([] { data::Dataset(zeros({4}), Tensor()); }) ==
+        "Dataset: the targets hold no value");
   CHECK(message<ShapeError>([] {
           data::Dataset::from_bytes({1, 2, 3}, {2}, {0});
         }) == "Dataset: 3 bytes are not 1 samples of shape [2]");

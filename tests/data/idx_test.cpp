@@ -1,39 +1,23 @@
 #include "rill/data/idx.h"
 
-#include <unistd.h>
+#include <sys/stat.h>
 #include <zlib.h>
 
 #include <cstdint>
 #include <filesystem>
-#include <fstream>
 #include <string>
 #include <vector>
 
 #include "rill/data/mnist.h"
-#include "rill/tensor/error.h"
 #include "tests/catch.h"
+#include "tests/data/files.h"
 
 namespace {
 
 using namespace rill;
-using Bytes = std::vector<std::uint8_t>;
-
-// A folder that is gone when the test ends.
-struct Folder {
-  std::filesystem::path path =
-      std::filesystem::temp_directory_path() / ("rill_idx_test_" + std::to_string(::getpid()));
-  Folder() { std::filesystem::create_directories(path); }
-  Folder(const Folder&) = delete;
-  Folder& operator=(const Folder&) = delete;
-  ~Folder() { std::filesystem::remove_all(path); }
-
-  std::string write(const std::string& name, const Bytes& bytes) const {
-    const std::string file = (path / name).string();
-    std::ofstream(file, std::ios::binary)
-        .write(reinterpret_cast<const char*>(bytes.data()), static_cast<std::streamsize>(bytes.size()));
-    return file;
-  }
-};
+using tests::Bytes;
+using tests::Folder;
+using tests::message;
 
 Bytes idx_bytes(const std::vector<std::uint32_t>& sizes, const Bytes& elements) {
   Bytes bytes{0, 0, 8, static_cast<std::uint8_t>(sizes.size())};
@@ -57,21 +41,11 @@ Bytes gzipped(const Bytes& bytes) {
   return out;
 }
 
-std::string message(const auto& action) {
-  try {
-    action();
-  } catch (const FileError& error) {
-    return error.what();
-  }
-  return "no FileError";
-}
-
 // The error of reading a file of labels with those bytes, without the folder's name.
 std::string reading(const Bytes& bytes) {
   const Folder folder;
   const std::string file = folder.write("labels", bytes);
-  const std::string text = message([&] { data::read_idx(file, 1); });
-  return text.starts_with(folder.path.string()) ? text.substr(folder.path.string().size() + 1) : text;
+  return folder.shortened(message([&] { data::read_idx(file, 1); }));
 }
 
 const Bytes three_labels = idx_bytes({3}, {7, 2, 1});
@@ -130,6 +104,51 @@ TEST_CASE("sizes whose product no integer holds are refused", "[data][idx]") {
                                                          "18446744073709551615");
 }
 
+TEST_CASE("a rank that no IDX file has is refused", "[data][idx]") {
+  CHECK_THROWS_WITH(data::read_idx("labels", -1), "read_idx: -1 axes; expected 0 to 255");
+  CHECK_THROWS_AS(data::read_idx("labels", 256), ValueError);
+}
+
+TEST_CASE("sizes of which one is 0 promise nothing, however large the others", "[data][idx]") {
+  const Folder folder;
+  const std::vector<std::uint32_t> sizes{0xffffffff, 0xffffffff, 0xffffffff, 0};
+  CHECK(data::read_idx(folder.write("images", idx_bytes(sizes, {})), 4).bytes.empty());
+  CHECK(
+      folder.shortened(message([&] { data::read_idx(folder.write("images", idx_bytes(sizes, {5})), 4); })) ==
+      "images: 1 trailing bytes after the 0 that its sizes [4294967295, 4294967295, 4294967295, 0] promise");
+}
+
+TEST_CASE("gzip data that holds more or less than the sizes promise is refused", "[data][idx]") {
+  CHECK(reading(gzipped(idx_bytes({3}, {7, 2}))) ==
+        "labels: truncated: 2 bytes after the header, where its sizes [3] promise 3");
+  CHECK(reading(gzipped(idx_bytes({0xffffffff}, {7}))) ==
+        "labels: truncated: 1 bytes after the header, where its sizes [4294967295] promise 4294967295");
+  CHECK(reading(gzipped(idx_bytes({3}, {7, 2, 1, 0}))) ==
+        "labels: trailing bytes after the 3 that its sizes [3] promise");
+  CHECK(reading(gzipped({0, 0, 8, 1, 0, 0})) == "labels: truncated: 6 bytes, where the header alone has 8");
+}
+
+TEST_CASE("a gzip file is refused at the first byte too many", "[data][idx]") {
+  const Folder folder;
+  // A member of 64 MiB of zeros, of which the header of the member before promises none; damaged at its end.
+  Bytes bomb = gzipped(three_labels);
+  Bytes zeros = gzipped(Bytes(64 << 20));
+  zeros[zeros.size() - 5] ^= 1;
+  bomb.insert(bomb.end(), zeros.begin(), zeros.end());
+  CHECK(reading(bomb) == "labels: trailing bytes after the 3 that its sizes [3] promise");
+}
+
+TEST_CASE("every file that ends too early is refused", "[data][idx]") {
+  const Folder folder;
+  for (const Bytes& whole : {three_labels, gzipped(three_labels)})
+    for (std::size_t size = 0; size < whole.size(); ++size) {
+      CAPTURE(size, whole.size());
+      CHECK(message([&] {
+              data::read_idx(folder.write("labels", Bytes(whole.begin(), whole.begin() + size)), 1);
+            }) != "no FileError");
+    }
+}
+
 TEST_CASE("damaged gzip data is refused with what is wrong", "[data][idx]") {
   Bytes shortened = gzipped(three_labels);
   shortened.pop_back();
@@ -151,6 +170,16 @@ TEST_CASE("a file that is not there, or is a folder, is refused", "[data][idx]")
   CHECK(message([&] { data::read_idx(path + "/nothing", 1); }) ==
         path + "/nothing: cannot be opened: No such file or directory");
   CHECK(message([&] { data::read_idx(path, 1); }) == path + ": a folder, where a file was expected");
+}
+
+TEST_CASE("a pipe or a device is refused, and not waited for", "[data][idx]") {
+  const Folder folder;
+  const std::string pipe = (folder.path / "pipe").string();
+  REQUIRE(::mkfifo(pipe.c_str(), 0600) == 0);
+  CHECK(message([&] { data::read_idx(pipe, 1); }) ==
+        pipe + ": a pipe, a socket or a device, where a file was expected");
+  CHECK(message([&] { data::read_idx("/dev/zero", 1); }) ==
+        "/dev/zero: a pipe, a socket or a device, where a file was expected");
 }
 
 TEST_CASE("MNIST is read from its four files, plain or compressed", "[data][mnist]") {
