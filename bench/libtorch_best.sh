@@ -31,7 +31,8 @@ openblas() {
   done
   return 1
 }
-cache=${XDG_CACHE_HOME:-$HOME/.cache}/rill/libopenblas0-openmp
+[ "${HOME:-}" ] || unset HOME  # then ~ is what the system knows
+cache=${XDG_CACHE_HOME:-~/.cache}/rill/libopenblas0-openmp
 if ! blas=$(openblas); then
   mkdir -p "$cache"
   (cd "$cache" && apt-get download -qq libopenblas0-openmp >&2 && dpkg -x libopenblas0-openmp_*.deb .) || {

@@ -28,7 +28,7 @@ while (($#)); do
     *) arguments+=("$1"); shift ;;
   esac
 done
-cd "$(dirname "${BASH_SOURCE[0]}")/.."
+CDPATH='' cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.."
 scripts/install_dependencies.sh build bench
 cmake --preset release -B build/bench -DRILL_BENCH=ON -DRILL_TESTS=OFF -DRILL_EXAMPLES=OFF >/dev/null
 cmake --build build/bench --target rill_bench

@@ -29,10 +29,10 @@ while (($#)); do
   shift
 done
 
-cd "$(dirname "${BASH_SOURCE[0]}")/.."
+CDPATH='' cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.."
 scripts/install_dependencies.sh check
 git ls-files -z '*.h' '*.cpp' | xargs -0 "${format[@]}"
-shellcheck scripts/*.sh .ci/run
+shellcheck scripts/*.sh bench/*.sh tests/scripts/*.sh .ci/run
 if [[ $tidy_since ]]; then
   git diff -z --name-only --diff-filter=d "$tidy_since" -- '*.cpp' | xargs -0 -r -n 1 -P 2 clang-tidy -p build/ci --quiet
 fi

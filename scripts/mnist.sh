@@ -15,8 +15,10 @@ TEXT
 }
 
 if [[ ${1:-} == -h || ${1:-} == --help ]]; then usage; exit; fi
-root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
-data=${RILL_DATA:-${XDG_CACHE_HOME:-$HOME/.cache}/rill}/mnist
+root=$(CDPATH='' cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd)
+[[ ${HOME:-} ]] || unset HOME  # then ~ is what the system knows
+data=${RILL_DATA:-${XDG_CACHE_HOME:-~/.cache}/rill}/mnist
+[[ $data == /* ]] || data=$PWD/$data  # so that no name is taken for an option
 build=$root/build/release
 
 "$root/scripts/install_dependencies.sh" build
