@@ -15,6 +15,7 @@ Purposes (all but npm where none is given):
   fetch   what fetches MNIST over HTTPS
   bench   the benchmark library, and what prints its figures
   check   formatters and linters
+  fuzz    the compiler and the sanitizers of the fuzzers
   npm     the client of the registry that fetches MNIST where no mirror can be reached
 
 RILL_NO_INSTALL=1 skips this script, where the dependencies come from elsewhere.
@@ -29,6 +30,7 @@ packages_for() {
     fetch) echo ca-certificates curl ;;
     bench) echo libbenchmark-dev python3 ;;
     check) echo clang-format clang-tidy shellcheck git ;;
+    fuzz)  echo clang-14 libclang-rt-14-dev ;;
     npm)   echo npm ;;
     *)     echo "install_dependencies: no purpose '$1'; see --help" >&2; exit 2 ;;
   esac
@@ -63,7 +65,7 @@ for argument in "$@"; do
   if [[ $argument == -h || $argument == --help ]]; then usage; exit; fi
 done
 if [[ ${RILL_NO_INSTALL:-} == 1 ]]; then exit; fi
-(($#)) || set -- build test fetch bench check
+(($#)) || set -- build test fetch bench check fuzz
 
 missing=()
 for purpose in "$@"; do
