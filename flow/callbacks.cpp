@@ -25,41 +25,31 @@ void check_interval(const char* function, std::int64_t interval) {
 train::Callback every(std::int64_t interval,
                       std::function<void(train::Training& training, std::int64_t step)> measure) {
   check_interval("every", interval);
-  const auto steps = std::make_shared<std::int64_t>(0);
-  return {.on_begin = [steps](train::Training&) { *steps = 0; },
-          .on_step =
-              [steps, interval, measure = std::move(measure)](train::Training& training) {
-                if (++*steps % interval == 0) measure(training, *steps);
-              }};
+  if (!measure) throw ValueError("every: the function is empty; expected measure(training, step)");
+  return {.on_step = [interval, measure = std::move(measure)](train::Training& training) {
+    if (training.total_steps % interval == 0) measure(training, training.total_steps);
+  }};
 }
 
 train::Callback record_gradient_norms(Record& record, std::int64_t interval, const std::string& table) {
   check_interval("record_gradient_norms", interval);
-  struct Memory {
-    std::int64_t step = 0;
-    std::unique_ptr<GradientNorms> norms;  // only during a step that is sampled
-  };
-  const auto memory = std::make_shared<Memory>();
-  const auto watch_next = [memory, interval] {
-    memory->norms = (memory->step + 1) % interval == 0 ? std::make_unique<GradientNorms>() : nullptr;
+  const auto norms =
+      std::make_shared<std::unique_ptr<GradientNorms>>();  // only during a step that is sampled
+  const auto watch_next = [norms, interval](const train::Training& training) {
+    *norms = (training.total_steps + 1) % interval == 0 ? std::make_unique<GradientNorms>() : nullptr;
   };
   const auto add = [table, &record](std::int64_t step, const std::vector<std::vector<Tensor>>& cells) {
     for (std::size_t i = 0; i < cells.size(); ++i)
       for (std::size_t k = 0; k < cells[i].size(); ++k)
         add_over_time(record, fmt::format("{}.{}.{}", table, i, k), step, cells[i][k]);
   };
-  return {.on_begin =
-              [memory, watch_next](train::Training&) {
-                memory->step = 0;
-                watch_next();
-              },
+  return {.on_begin = watch_next,
           .on_step =
-              [memory, watch_next, add](train::Training&) {
-                ++memory->step;
-                if (memory->norms) add(memory->step, memory->norms->cells());
-                watch_next();
+              [norms, watch_next, add](train::Training& training) {
+                if (*norms) add(training.total_steps, (*norms)->cells());
+                watch_next(training);
               },
-          .on_end = [memory](train::Training&) { memory->norms.reset(); }};
+          .on_end = [norms](train::Training&) { norms->reset(); }};
 }
 
 double update_ratio(const Tensor& before, const Tensor& after) {
@@ -71,32 +61,25 @@ double update_ratio(const Tensor& before, const Tensor& after) {
 
 train::Callback record_update_ratios(Record& record, std::int64_t interval, const std::string& table) {
   check_interval("record_update_ratios", interval);
-  struct Memory {
-    std::int64_t step = 0;
-    nn::State before;
-  };
-  const auto memory = std::make_shared<Memory>();
+  const auto before = std::make_shared<nn::State>();
   // The values before the step that is to be sampled; the optimiser, which would write them in place, copies.
-  const auto keep = [memory, interval](train::Training& training) {
-    if ((memory->step + 1) % interval == 0) memory->before = nn::state(training.model);
+  const auto keep = [before, interval](train::Training& training) {
+    *before = (training.total_steps + 1) % interval == 0 ? nn::state(training.model) : nn::State();
   };
-  return {.on_begin =
-              [memory, keep](train::Training& training) {
-                *memory = {};
-                keep(training);
-              },
+  return {.on_begin = keep,
           .on_step =
-              [memory, keep, interval, table, &record](train::Training& training) {
-                if (++memory->step % interval == 0) {
-                  Row row = {{"step", static_cast<double>(memory->step)}};
+              [before, keep, interval, table, &record](train::Training& training) {
+                if (training.total_steps % interval == 0) {
+                  Row row = {{"step", static_cast<double>(training.total_steps)}};
                   const nn::State after = nn::state(training.model);
                   for (std::size_t i = 0; i < after.size(); ++i)
-                    row.emplace_back(after[i].first, update_ratio(memory->before[i].second, after[i].second));
-                  memory->before.clear();
+                    row.emplace_back(after[i].first, update_ratio((*before)[i].second, after[i].second));
+                  before->clear();
                   record.add(table, row);
                 }
                 keep(training);
-              }};
+              },
+          .on_end = [before](train::Training&) { before->clear(); }};
 }
 
 train::Callback record_gradient_noise(Record& record, std::int64_t interval, std::int64_t batches,
@@ -105,24 +88,22 @@ train::Callback record_gradient_noise(Record& record, std::int64_t interval, std
     throw ValueError(fmt::format(
         "record_gradient_noise: {} batches of every {} steps; expected at least 2 and no more than the steps",
         batches, interval));
-  struct Memory {
-    std::int64_t step = 0;
-    NoiseMeter meter;
-  };
-  const auto memory = std::make_shared<Memory>(Memory{0, NoiseMeter(batch_size)});
-  return {.on_begin =
-              [memory, batch_size](train::Training&) {
-                *memory = {0, NoiseMeter(batch_size)};
-              },
+  const auto meter = std::make_shared<NoiseMeter>(batch_size);
+  const auto begin_again = [meter, batch_size](train::Training&) { *meter = NoiseMeter(batch_size); };
+  return {.on_begin = begin_again,
           .on_step =
-              [memory, interval, batches, batch_size, table, &record](train::Training& training) {
-                const std::int64_t at = memory->step++ % interval;
+              [meter, begin_again, interval, batches, table, &record](train::Training& training) {
+                const std::int64_t at = (training.total_steps - 1) % interval;
                 if (at < interval - batches) return;
-                memory->meter.add(*training.gradients);
+                meter->add(*training.gradients);
                 if (at < interval - 1) return;
-                const GradientNoise noise = memory->meter.result();
-                memory->meter = NoiseMeter(batch_size);
-                Row row = {{"step", static_cast<double>(memory->step)},
+                if (meter->batches() < batches) {  // this run was resumed among them
+                  begin_again(training);
+                  return;
+                }
+                const GradientNoise noise = meter->result();
+                begin_again(training);
+                Row row = {{"step", static_cast<double>(training.total_steps)},
                            {"squared_norm", noise.squared_norm},
                            {"trace", noise.trace},
                            {"noise_scale", noise.noise_scale}};
@@ -133,7 +114,8 @@ train::Callback record_gradient_noise(Record& record, std::int64_t interval, std
                   if (found != noise.parameters.end()) row.emplace_back(name, found->signal_to_noise);
                 }
                 record.add(table, row);
-              }};
+              },
+          .on_end = begin_again};
 }
 
 void add_over_time(Record& record, const std::string& table, std::int64_t step, const Tensor& values) {

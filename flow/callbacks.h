@@ -24,12 +24,14 @@
 //   record.save_csv("measurements");
 //
 // A record must live as long as the callback that writes to it. Between samples a callback costs a comparison
-// a step.
+// a step. Steps are those since training began (train::Training::total_steps): a run that is resumed counts
+// on.
 
 namespace rill::flow {
 
 /// Calls `measure` after every `interval`-th step, with the number of the step since training began, from 1.
-/// The cost is that of `measure` divided by the interval. Throws ValueError for an interval below 1.
+/// The cost is that of `measure` divided by the interval. Throws ValueError for an interval below 1 and an
+/// empty function.
 train::Callback every(std::int64_t interval,
                       std::function<void(train::Training& training, std::int64_t step)> measure);
 
@@ -54,7 +56,8 @@ train::Callback record_update_ratios(Record& record, std::int64_t interval,
 /// `table` with the columns "step", "squared_norm", "trace", "noise_scale" and, by parameter, the
 /// signal-to-noise ratio. The weights move during those steps, so they should be few. `batch_size` is that of
 /// training. A sampled step costs a few passes over the gradients, and their running mean is kept meanwhile.
-/// Throws ValueError unless 2 <= batches <= interval.
+/// A run that is resumed among those steps leaves them out. Throws ValueError unless 2 <= batches <=
+/// interval.
 train::Callback record_gradient_noise(Record& record, std::int64_t interval, std::int64_t batches,
                                       std::int64_t batch_size, const std::string& table = "gradient_noise");
 

@@ -7,6 +7,7 @@
 #include "fmt/format.h"
 #include "rill/tensor/error.h"
 #include "rill/train/atomic_file.h"
+#include "rill/train/csv.h"
 
 namespace rill::flow {
 namespace {
@@ -14,13 +15,6 @@ namespace {
 bool has_columns(const Record::Table& table, const Row& row) {
   return std::equal(table.columns.begin(), table.columns.end(), row.begin(), row.end(),
                     [](const std::string& column, const auto& entry) { return column == entry.first; });
-}
-
-std::string quoted(const std::string& field) {
-  if (field.find_first_of(",\"\n") == std::string::npos) return field;
-  std::string out = "\"";
-  for (const char c : field) out += c == '"' ? "\"\"" : std::string(1, c);
-  return out + "\"";
 }
 
 }  // namespace
@@ -85,7 +79,7 @@ void Record::save_csv(const std::string& folder) const {
 
 std::string to_csv(const Record::Table& table) {
   std::string out;
-  for (const std::string& column : table.columns) out += (out.empty() ? "" : ",") + quoted(column);
+  for (const std::string& column : table.columns) out += (out.empty() ? "" : ",") + train::csv_field(column);
   out += "\n";
   for (const auto& row : table.rows) {
     for (std::size_t i = 0; i < row.size(); ++i) out += fmt::format("{}{}", i ? "," : "", row[i]);

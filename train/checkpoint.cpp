@@ -148,7 +148,7 @@ Checkpoint to_checkpoint(const Json& content, const std::string& where) {
   checkpoint.weights = to_state(content.at("weights"), where + ": weight ");
   checkpoint.optimizer = to_optimizer(content.at("optimizer"), where);
   // What follows is not in the files of the first version.
-  checkpoint.total_steps = content.value("total_steps", checkpoint.optimizer.step);
+  checkpoint.total_steps = content.value("total_steps", std::max(checkpoint.step, checkpoint.optimizer.step));
   if (content.contains("batching")) checkpoint.batching = to_batching(content.at("batching"));
   checkpoint.loss_weight = content.contains("loss_weight") ? to_number(content.at("loss_weight"))
                                                            : static_cast<double>(checkpoint.examples);

@@ -6,6 +6,7 @@
 #include "fmt/format.h"
 #include "rill/tensor/error.h"
 #include "rill/train/atomic_file.h"
+#include "rill/train/csv.h"
 
 namespace rill::train {
 namespace {
@@ -42,6 +43,8 @@ std::string History::to_json() const {
   json["epoch"] = nlohmann::ordered_json::array();
   for (const Epoch& epoch : epochs) json["epoch"].push_back(epoch.number);
   for (const std::string& name : names(*this)) {
+    if (name == "epoch")
+      throw ValueError("history: a metric has the name \"epoch\", which is that of the first column");
     auto& column = json[name] = nlohmann::ordered_json::array();
     for (const Epoch& epoch : epochs) {
       const double* value = find(epoch, name);
@@ -54,7 +57,7 @@ std::string History::to_json() const {
 std::string History::to_csv() const {
   std::string out = "epoch";
   const auto columns = names(*this);
-  for (const std::string& name : columns) out += "," + name;
+  for (const std::string& name : columns) out += "," + csv_field(name);
   out += "\n";
   for (const Epoch& epoch : epochs) {
     out += std::to_string(epoch.number);
@@ -67,13 +70,23 @@ std::string History::to_csv() const {
   return out;
 }
 
+namespace {
+
+bool is_json(const std::string& path) {
+  if (path.ends_with(".json")) return true;
+  if (path.ends_with(".csv")) return false;
+  throw ValueError(fmt::format("history: \"{}\" ends neither in .json nor in .csv", path));
+}
+
+}  // namespace
+
 void History::save(const std::string& path) const {
-  if (path.ends_with(".json"))
-    write_atomically(path, to_json());
-  else if (path.ends_with(".csv"))
-    write_atomically(path, to_csv());
-  else
-    throw ValueError(fmt::format("history: \"{}\" ends neither in .json nor in .csv", path));
+  write_atomically(path, is_json(path) ? to_json() : to_csv());
+}
+
+void History::check_path(const std::string& path) {
+  is_json(path);
+  check_writable(path);
 }
 
 }  // namespace rill::train

@@ -1,5 +1,7 @@
 #include "rill/train/metrics.h"
 
+#include <cmath>
+
 #include "fmt/format.h"
 #include "rill/tensor/create.h"
 #include "rill/tensor/error.h"
@@ -10,6 +12,8 @@ namespace rill::train {
 namespace {
 
 std::vector<std::int64_t> checked_labels(const Tensor& predictions, const Tensor& labels, const char* where) {
+  if (!predictions.defined() || !labels.defined())
+    throw ValueError(fmt::format("{}: a tensor without a value; expected predictions and labels", where));
   if (predictions.rank() != 2 || labels.rank() != 1 || labels.size(0) != predictions.size(0))
     throw ShapeError(fmt::format("{}: predictions {} and labels {}: expected [n, classes] and [n]", where,
                                  to_string(predictions.shape()), to_string(labels.shape())));
@@ -33,7 +37,7 @@ double count_top(const Tensor& predictions, const Tensor& labels, std::int64_t k
     const auto own = static_cast<std::size_t>(label[i]);
     std::int64_t before = 0;  // classes that come before the label, the first of equals being first
     for (std::size_t j = 0; j < classes; ++j) before += row[j] > row[own] || (row[j] == row[own] && j < own);
-    hits += before < k;
+    hits += before < k && !std::isnan(row[own]);
   }
   return hits;
 }

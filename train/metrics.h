@@ -9,13 +9,13 @@ namespace rill::train {
 
 /// A figure that is the mean over examples of something computed from predictions and targets.
 struct Metric {
-  std::string name;
+  std::string name;  ///< UTF-8; not "epoch" or "loss"
   /// The sum over the examples of a batch.
   std::function<double(const Tensor& predictions, const Tensor& targets)> total;
 };
 
 /// The share of examples whose largest prediction is that of the label. predictions [batch, classes] (logits
-/// or probabilities), labels int64 [batch].
+/// or probabilities; one that is not a number is never the largest), labels int64 [batch].
 extern const Metric accuracy;
 
 /// The share of examples whose label is among the k largest predictions: "top_k_accuracy". Throws ValueError

@@ -35,6 +35,9 @@ std::string step_time(double seconds) {
   return fmt::format("{:.0f}us/step", seconds * 1e6);
 }
 
+// Unlike fmt::print it does not throw.
+void write(std::FILE* out, const std::string& text) { std::fwrite(text.data(), 1, text.size(), out); }
+
 }  // namespace
 
 Progress::Progress(std::FILE* out, std::int64_t epochs)
@@ -45,7 +48,7 @@ void Progress::begin_epoch(std::int64_t epoch, std::int64_t steps, std::int64_t 
   steps_ = steps;
   first_ = done;
   begun_ = drawn_ = stepped_ = Clock::now();
-  if (out_ && terminal_) fmt::print(out_, "Epoch {}/{}\n", epoch_, epochs_);
+  if (out_ && terminal_) write(out_, fmt::format("Epoch {}/{}\n", epoch_, epochs_));
 }
 
 std::string Progress::line(std::int64_t done, const Figures& figures, bool finished) const {
@@ -64,23 +67,28 @@ void Progress::step(std::int64_t done, const Figures& figures) {
   if (!out_ || !terminal_ || stepped_ - drawn_ < redraw_after) return;
   drawn_ = stepped_;
   drawing_ = true;
-  fmt::print(out_, "\r{}\x1b[K", line(done, figures, false));
+  write(out_, fmt::format("\r{}\x1b[K", line(done, figures, false)));
   std::fflush(out_);
 }
 
 void Progress::end_epoch(const Figures& figures) {
   if (!out_) return;
   if (terminal_)
-    fmt::print(out_, "\r{}\x1b[K\n", line(steps_, figures, true));
+    write(out_, fmt::format("\r{}\x1b[K\n", line(steps_, figures, true)));
   else
-    fmt::print(out_, "Epoch {}/{} {}\n", epoch_, epochs_, line(steps_, figures, true));
+    write(out_, fmt::format("Epoch {}/{} {}\n", epoch_, epochs_, line(steps_, figures, true)));
   drawing_ = false;
   std::fflush(out_);
 }
 
 void Progress::break_line() {
-  if (drawing_) fmt::print(out_, "\n");
+  if (drawing_) write(out_, "\n");
   drawing_ = false;
+}
+
+void Progress::say(const std::string& text) {
+  break_line();
+  if (out_) write(out_, text + "\n");
 }
 
 }  // namespace rill::train

@@ -3,9 +3,11 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cmath>
 #include <csignal>
 #include <filesystem>
 #include <fstream>
+#include <limits>
 
 #include "rill/autograd/ops.h"
 #include "rill/nn/dropout.h"
@@ -14,6 +16,7 @@
 #include "rill/nn/lstm.h"
 #include "rill/nn/model.h"
 #include "rill/optim/adam.h"
+#include "rill/optim/sgd.h"
 #include "rill/tensor/create.h"
 #include "rill/tensor/error.h"
 #include "rill/tensor/random.h"
@@ -122,6 +125,230 @@ TEST_CASE("a run that was stopped and resumed gives the same file as one that ne
   }
 }
 
+TEST_CASE("a loss over several batches is that of the whole, however it is cut", "[train][fit][loss]") {
+  const Tensor logits =
+      tensor({{0.2, -1, 0.5}, {1.5, 0.3, 0}, {0, 0.1, -2}, {0.4, 0.4, 1}, {-1, 2, 0.3}}, DType::float64);
+  const Tensor labels = Tensor::from(std::vector<std::int64_t>{0, 1, 2, 2, 0});
+  const Tensor weights = tensor({0.3, 5, 1.2}, DType::float64);
+  // Batches of the second kind hold no label that counts.
+  const nn::CrossEntropyOptions loss_options = GENERATE_COPY(
+      nn::CrossEntropyOptions{.class_weights = weights}, nn::CrossEntropyOptions{.ignored_index = 2});
+  const train::Loss loss = [loss_options](const Tensor& p, const Tensor& t) {
+    return nn::cross_entropy(p, t, loss_options);
+  };
+  const data::Dataset data(logits, labels);
+  struct Bias {
+    Parameter bias{zeros({3}, DType::float64)};
+    Tensor operator()(const Tensor& x) const { return x + bias; }
+    nn::Fields fields() { return {{"bias", bias}}; }
+  };
+  const double whole = nn::cross_entropy(logits, labels, loss_options).item();
+  for (const std::int64_t batch_size : {1, 2, 3, 4, 5}) {
+    Bias model;
+    CHECK(train::evaluate(model, data, {.loss = loss, .batch_size = batch_size})[0].second == Approx(whole));
+    auto o = options(1);
+    o.loss = loss;
+    o.metrics = {};
+    o.optimizer = optim::SGD{{.learning_rate = 1e-12}};
+    o.batch_size = batch_size;
+    o.shuffle = false;
+    CHECK(train::fit(model, data, o)["loss"][0] == Approx(whole));
+  }
+}
+
+TEST_CASE("a loss that is a plain tensor counts by the examples of its batch", "[train][fit][loss]") {
+  const data::Dataset data(reshape(tensor({1, 2, 6}), {3, 1}), zeros({3, 1}));
+  struct Scale {
+    Parameter scale{ones({1})};
+    Tensor operator()(const Tensor& x) const { return x * scale; }
+    nn::Fields fields() { return {{"scale", scale}}; }
+  } model;
+  const train::Loss loss = [](const Tensor& p, const Tensor&) -> Tensor { return mean(p); };
+  CHECK(loss(ones({2, 1}), zeros({2, 1})).weight == 2);
+  CHECK(train::evaluate(model, data, {.loss = loss, .batch_size = 2})[0].second == 3);
+  CHECK_FALSE(train::Loss(nullptr));
+  CHECK_FALSE(train::Loss(std::function<Tensor(const Tensor&, const Tensor&)>()));
+  CHECK_FALSE(train::Loss(std::function<nn::MeanLoss(const Tensor&, const Tensor&)>()));
+}
+
+TEST_CASE("where no label counts at all the loss is not a number", "[train][fit][loss]") {
+  const data::Dataset data(zeros({3, 2}), Tensor::from(std::vector<std::int64_t>{7, 7, 7}));
+  nn::Linear model(2, 3);
+  const train::Loss loss = [](const Tensor& p, const Tensor& t) {
+    return nn::cross_entropy(p, t, {.ignored_index = 7});
+  };
+  CHECK(std::isnan(train::evaluate(model, data, {.loss = loss})[0].second));
+  auto o = options(1);
+  o.loss = loss;
+  o.metrics = {};
+  CHECK(std::isnan(train::fit(model, data, o)["loss"][0]));
+}
+
+namespace {
+
+const train::Loss weighted = [](const Tensor& p, const Tensor& t) {
+  return nn::cross_entropy(p, t, {.class_weights = tensor({0.3, 1.7})});
+};
+
+// A run of the third epoch's third step, of seven, and what it left.
+train::FitOptions stopped_at_step_three(const std::string& path) {
+  seed(3);
+  Model model;
+  auto o = options(4);
+  o.loss = weighted;
+  o.checkpoint = path;
+  o.callbacks = {{.on_step = [](train::Training& t) {
+    if (t.epoch == 3 && t.step == 3) std::raise(SIGTERM);
+  }}};
+  const train::History history = train::fit(model, sequences(100, 1), o);
+  REQUIRE(history.stopped_by_signal == SIGTERM);
+  REQUIRE(history.epochs.size() == 2);
+  o.callbacks.clear();
+  o.resume = path;
+  return o;
+}
+
+}  // namespace
+
+TEST_CASE("the mean of a weighted loss goes on to the last bit in a resumed epoch", "[train][fit][resume]") {
+  const TemporaryFile file;
+  seed(3);
+  Model model;
+  auto whole = options(4);
+  whole.loss = weighted;
+  const train::History expected = train::fit(model, sequences(100, 1), whole);
+  const auto o = stopped_at_step_three(file.path);
+  CHECK(train::fit(model, sequences(100, 1), o) == expected);
+}
+
+TEST_CASE("a run that cannot go on from a checkpoint says so, and nothing has changed",
+          "[train][fit][resume][errors]") {
+  const TemporaryFile file;
+  auto o = stopped_at_step_three(file.path);
+  const train::Checkpoint good = train::read_checkpoint(file.path);
+  auto training = sequences(100, 1);
+  std::string problem;
+  train::Checkpoint bad = good;
+  SECTION("in other batches") {
+    o.batch_size = 32;
+    problem =
+        "it stopped in the middle of an epoch of 100 examples in shuffled batches of 16, and this run has "
+        "100 examples in shuffled batches of 32";
+  }
+  SECTION("on other data") {
+    training = sequences(101, 1);
+    problem = "101 examples";
+  }
+  SECTION("in another order") {
+    o.shuffle = false;
+    problem = "in batches of 16";
+  }
+  SECTION("to an earlier end") {
+    o.epochs = 2;
+    problem = "it stands 3 steps after epoch 2, and this run ends after epoch 2";
+  }
+  SECTION("with another metric") {
+    o.metrics.push_back(train::top_k_accuracy(2));
+    problem = "without the metric \"top_2_accuracy\"";
+  }
+  SECTION("from a step below 0") {
+    bad.step = -1;
+    problem = "-1";
+  }
+  SECTION("from a step that the epoch does not have") {
+    bad.step = bad.total_steps = 99;
+    problem = "in step 99 of an epoch";
+  }
+  SECTION("from a step that no epoch has") {
+    bad.step = bad.total_steps = std::int64_t{1} << 50;
+    problem = "of an epoch";
+  }
+  SECTION("from fewer examples than its steps have") {
+    bad.examples = 10;
+    problem = "it stopped after 10 examples in step 3";
+  }
+  SECTION("from an epoch below 0") {
+    bad.epoch = -1;
+    problem = "-1";
+  }
+  SECTION("with a history of other epochs") {
+    bad.history.epochs.pop_back();
+    problem = "1";
+  }
+  SECTION("with other weights") {
+    bad.weights.pop_back();
+    problem = "output.bias is missing";
+  }
+  SECTION("with another optimiser") {
+    bad.optimizer.rule = "sgd";
+    problem = "sgd";
+  }
+  try {
+    train::write_checkpoint(file.path, bad);
+  } catch (const Error&) {
+    return;  // what no file may hold is not even written
+  }
+  const std::string text = read_text(file.path);
+  seed(8);
+  Model model;
+  Model before = model;
+  const auto random = default_generator().state();
+  std::int64_t called = 0;
+  o.callbacks = {{.on_begin = [&](train::Training&) { ++called; },
+                  .name = "mine",
+                  .state = [] { return nn::State(); },
+                  .set_state = [&](const nn::State&) { ++called; }}};
+  CHECK_THROWS_WITH(train::fit(model, training, o),
+                    ContainsSubstring(file.path) && ContainsSubstring(problem));
+  CHECK(nn::equal(model, before));
+  CHECK(default_generator().state() == random);
+  CHECK(called == 0);
+  CHECK((read_text(file.path) == text));
+}
+
+TEST_CASE("between two epochs a run may go on in other batches", "[train][fit][resume]") {
+  const TemporaryFile file;
+  Model model;
+  auto o = options(1);
+  o.checkpoint = file.path;
+  train::fit(model, sequences(100, 1), o);
+  o.resume = file.path;
+  o.epochs = 2;
+  o.batch_size = 32;
+  CHECK(train::fit(model, sequences(60, 1), o).epochs.size() == 2);
+  CHECK(train::fit(model, sequences(60, 1), o).epochs.size() == 2);  // it is finished: nothing to do
+}
+
+TEST_CASE("a history says which signal stopped its run; then signals have their former handlers",
+          "[train][fit][interrupt]") {
+  Model model;
+  struct sigaction before {
+  }, after{};
+  ::sigaction(SIGINT, nullptr, &before);
+  const auto raise_in = [&](std::int64_t epoch, bool nested) {
+    auto inner = options(1);
+    inner.callbacks = {{.on_step = [](train::Training&) { std::raise(SIGINT); }}};
+    auto o = options(5);
+    o.callbacks = {{.on_epoch = [=, &model](train::Training& t) {
+      if (t.epoch != epoch) return;
+      if (nested)
+        CHECK(train::fit(model, sequences(100, 1), inner).stopped_by_signal == SIGINT);
+      else
+        std::raise(SIGINT);
+    }}};
+    return train::fit(model, sequences(100, 1), o);
+  };
+  for (const bool nested : {false, true}) {
+    const train::History history = raise_in(2, nested);
+    CHECK(history.stopped_by_signal == SIGINT);
+    CHECK(history.epochs.size() == 2);
+    CHECK(history.to_json().find("signal") == std::string::npos);
+    ::sigaction(SIGINT, nullptr, &after);
+    CHECK(after.sa_handler == before.sa_handler);
+  }
+  CHECK_FALSE(train::fit(model, sequences(100, 1), options(1)).stopped_by_signal);
+}
+
 TEST_CASE("early stopping ends training and can put the best weights back", "[train][callbacks]") {
   seed(2);
   Model model;
@@ -178,6 +405,25 @@ TEST_CASE("metrics count what they say", "[train][metrics]") {
   CHECK_THROWS_WITH(train::accuracy.total(scores, zeros({4})),
                     "accuracy: labels have dtype float32, expected int64");
   CHECK_THROWS_WITH(train::top_k_accuracy(0), "top_k_accuracy: k is 0; expected at least 1");
+  CHECK_THROWS_AS(train::accuracy.total(Tensor(), labels), ValueError);
+  CHECK_THROWS_AS(train::accuracy.total(full({}, 1), labels), ShapeError);
+  // What is not a number is no prediction of the label.
+  const float nan = std::numeric_limits<float>::quiet_NaN();
+  const Tensor unknown = Tensor::from(std::vector<float>{nan, nan, nan, 1}, {2, 2});
+  CHECK(train::accuracy.total(unknown, Tensor::from(std::vector<std::int64_t>{0, 1})) == 1);
+}
+
+TEST_CASE("a history is quoted where CSV needs it", "[train][history]") {
+  train::History history{{{1, {{"loss", 0.5}, {"top 1, 2", 1}}}, {2, {{"say \"x\"\n", 2}}}}};
+  CHECK(history.to_csv() == "epoch,loss,\"top 1, 2\",\"say \"\"x\"\"\n\"\n1,0.5,1,\n2,,,2\n");
+  history.epochs[0].metrics = {{"epoch", 1}};
+  CHECK_THROWS_AS(history.to_json(), ValueError);
+  CHECK_THROWS_WITH(train::History::check_path("h.txt"),
+                    "history: \"h.txt\" ends neither in .json nor in .csv");
+  CHECK_THROWS_AS(train::History::check_path("/no/such/folder/h.csv"), FileError);
+  const TemporaryFile file;
+  train::History::check_path(file.path);
+  CHECK_FALSE(fs::exists(file.path));
 }
 
 TEST_CASE("elsewhere than on a terminal progress is one line an epoch", "[train][progress]") {
@@ -210,6 +456,37 @@ TEST_CASE("fit refuses options that make no sense, and a loss that is not finite
   o.loss = [](const Tensor& p, const Tensor&) { return sum(log(p * 0 - 1)); };
   CHECK_THROWS_WITH(train::fit(model, training, o),
                     ContainsSubstring("fit: the loss is") && ContainsSubstring("at step 1 of epoch 1"));
+  o = options(1);
+  o.loss = [](const Tensor& p, const Tensor&) { return p; };
+  CHECK_THROWS_WITH(train::fit(model, training, o),
+                    "fit: the loss has shape [16, 2]; expected one number, such as the mean of these");
+  CHECK_THROWS_WITH(train::evaluate(model, training, {.loss = o.loss, .batch_size = 4}),
+                    "evaluate: the loss has shape [4, 2]; expected one number, such as the mean of these");
+  o.loss = [](const Tensor&, const Tensor&) { return Tensor(); };
+  CHECK_THROWS_WITH(train::fit(model, training, o), "fit: the loss is a tensor without a value");
+  o = options(1);
+  o.drop_last = true;
+  CHECK_THROWS_WITH(
+      train::fit(model, training.take(10), o),
+      "fit: there is no batch to train on in 10 examples in shuffled batches of 16, without a last "
+      "one that is not full");
+  CHECK_THROWS_AS(train::fit(model, training.take(0), options(1)), ValueError);
+  CHECK_THROWS_WITH(train::evaluate(model, training.take(0), {.loss = nn::cross_entropy}),
+                    "evaluate: the data hold no example; expected at least one");
+  o = options(1);
+  o.validation = training.take(0);
+  CHECK_THROWS_WITH(train::fit(model, training, o),
+                    "fit: the validation data hold no example; expected at least one");
+  for (const char* name : {"accuracy", "loss", "epoch", "val_accuracy", "val_loss"}) {
+    o = options(1);
+    o.validation = training;
+    o.metrics.push_back({name, train::accuracy.total});
+    CHECK_THROWS_WITH(train::fit(model, training, o), ContainsSubstring("of a metric is taken"));
+  }
+  o.metrics = {{"empty", nullptr}};
+  CHECK_THROWS_WITH(train::fit(model, training, o), "fit: the metric \"empty\" has no function");
+  CHECK_THROWS_AS(train::evaluate(model, training, {.loss = nn::cross_entropy, .metrics = o.metrics}),
+                  ValueError);
   o = options(1);
   o.resume = "/no/such/file.json";
   CHECK_THROWS_WITH(train::fit(model, training, o),

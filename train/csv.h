@@ -1,0 +1,12 @@
+#pragma once
+
+// Private to train/ and flow/: tables as text.
+
+#include <string>
+
+namespace rill::train {
+
+/// A field of a CSV file (RFC 4180): in quotes where it holds a comma, a quote or the end of a line.
+std::string csv_field(const std::string& text);
+
+}  // namespace rill::train
