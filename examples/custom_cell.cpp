@@ -4,6 +4,9 @@
 #include <fmt/format.h>
 #include <rill/rill.h>
 
+#include <exception>
+#include <new>
+
 using namespace rill;
 
 struct MinimalGatedCell {
@@ -37,7 +40,7 @@ struct FirstBit {
   nn::Fields fields() { return {{"layer", layer}, {"output", output}}; }
 };
 
-int main() {
+void run() {
   seed(1);
   FirstBit model;
   optim::Adam adam{{.learning_rate = 1e-2}};
@@ -53,4 +56,16 @@ int main() {
       fmt::print("step {:3}  loss {:.4f}  accuracy {:.2f}\n", step, loss.item(),
                  train::accuracy.total(logits, first) / 64);
   }
+}
+
+int main() {
+  try {
+    run();
+    return 0;
+  } catch (const std::bad_alloc&) {
+    fmt::print(stderr, "custom_cell: there is not enough memory\n");
+  } catch (const std::exception& error) {
+    fmt::print(stderr, "custom_cell: {}\n", error.what());
+  }
+  return 1;
 }

@@ -11,7 +11,9 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <exception>
 #include <limits>
+#include <new>
 
 using namespace rill;
 
@@ -334,7 +336,7 @@ void compare(const Settings& settings, std::int64_t length, const train::Interru
       .add(std::move(findings.end));
 }
 
-int main(int argc, char** argv) {
+int run(int argc, char** argv) {
   Settings settings;
   CLI::App app("Compares how gradients flow through recurrent layers, and what they learn.");
   app.option_defaults()->always_capture_default();
@@ -358,31 +360,39 @@ int main(int argc, char** argv) {
       ->check(CLI::Range(1, 1024));
   CLI11_PARSE(app, argc, argv);
 
-  try {
-    set_threads(settings.thread_count);
-    flow::Report report(
-        "Gradient flow: " + settings.task,
-        fmt::format(
-            "Six recurrent layers of {} units: {} initialisations before training, and one through {} "
-            "updates of {} sequences each.",
-            settings.hidden, settings.seeds, settings.steps, settings.batch_size));
-    if (settings.task == "pixel-mnist") settings.lengths = {784};
-    const train::Interrupt interrupt;
-    for (const std::int64_t length : settings.lengths) {
-      compare(settings, length, interrupt, report);
-      if (interrupt.requested() && report.sections().empty()) {
-        fmt::print("Stopped before anything was found.\n");
-        return 0;
-      }
-      report.save(settings.report);
-      if (interrupt.requested()) {
-        fmt::print("Stopped; the report holds what there is.\n");
-        break;
-      }
+  set_threads(settings.thread_count);
+  flow::Report::check_path(settings.report);
+  flow::Report report(
+      "Gradient flow: " + settings.task,
+      fmt::format("Six recurrent layers of {} units: {} initialisations before training, and one through {} "
+                  "updates of {} sequences each.",
+                  settings.hidden, settings.seeds, settings.steps, settings.batch_size));
+  if (settings.task == "pixel-mnist") settings.lengths = {784};
+  const train::Interrupt interrupt;
+  for (const std::int64_t length : settings.lengths) {
+    compare(settings, length, interrupt, report);
+    if (interrupt.requested() && report.sections().empty()) {
+      fmt::print("Stopped before anything was found.\n");
+      return 128 + interrupt.signal();
     }
-    fmt::print("wrote {}\n", settings.report);
-  } catch (const Error& error) {
-    fmt::print(stderr, "gradient_flow: {}\n", error.what());
-    return 1;
+    report.save(settings.report);
+    if (interrupt.requested()) {
+      fmt::print("Stopped; the report holds what there is.\n");
+      break;
+    }
   }
+  fmt::print("wrote {}\n", settings.report);
+  // As a shell says that a signal ended a program.
+  return interrupt.requested() ? 128 + interrupt.signal() : 0;
+}
+
+int main(int argc, char** argv) {
+  try {
+    return run(argc, argv);
+  } catch (const std::bad_alloc&) {
+    fmt::print(stderr, "gradient_flow: there is not enough memory\n");
+  } catch (const std::exception& error) {
+    fmt::print(stderr, "gradient_flow: {}\n", error.what());
+  }
+  return 1;
 }

@@ -10,7 +10,11 @@
 #include <rill/rill.h>
 
 #include <CLI/CLI.hpp>
+#include <charconv>
+#include <exception>
 #include <filesystem>
+#include <new>
+#include <optional>
 
 using namespace rill;
 
@@ -32,9 +36,26 @@ struct Classifier {
   nn::Fields fields() { return {{"lstm1", lstm1}, {"lstm2", lstm2}, {"hidden", hidden}, {"output", output}}; }
 };
 
+// The whole number that a text is; nothing where it is not one that fits.
+std::optional<std::int64_t> to_number(const std::string& text) {
+  std::int64_t number = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
+  return number;
+}
+
+Tensor image_of(const std::string& what, const data::Dataset& test) {
+  const bool digits = what.find_first_not_of("-0123456789") == std::string::npos;
+  if (!digits) return unsqueeze(data::load_image(what, 28, 28), 0);
+  const auto index = to_number(what);
+  if (!index || *index < 0 || *index >= test.size())
+    throw ValueError(
+        fmt::format("--predict {}: there is no such test image; expected 0 to {}", what, test.size() - 1));
+  return test[*index].features;
+}
+
 void predict(Classifier& model, const std::string& what, const data::Dataset& test) {
-  const bool index = what.find_first_not_of("0123456789") == std::string::npos;
-  const Tensor image = index ? test[std::stoll(what)].features : unsqueeze(data::load_image(what, 28, 28), 0);
+  const Tensor image = image_of(what, test);
   const auto pixels = image.to_vector<float>();
   for (std::size_t i = 0; i < pixels.size(); ++i) {
     const char* shades[] = {"  ", "░░", "▒▒", "▓▓", "██"};
@@ -48,7 +69,7 @@ void predict(Classifier& model, const std::string& what, const data::Dataset& te
   fmt::print("This is a {}.\n", argmax(logits, 1).item());
 }
 
-int main(int argc, char** argv) {
+int run(int argc, char** argv) {
   std::int64_t epochs = 4, batch_size = 32, limit = 60000, seed = 1;
   double learning_rate = 1e-4, decay = 1e-6;
   int thread_count = threads();
@@ -83,36 +104,47 @@ int main(int argc, char** argv) {
       "Read test image 17:          mnist_lstm --checkpoint lstm.json --predict 17");
   CLI11_PARSE(app, argc, argv);
 
-  try {
-    set_threads(thread_count);
-    if (precision == "bf16") set_matmul_precision(Precision::bfloat16);
-    rill::seed(static_cast<std::uint64_t>(seed));
-    Classifier model;
-    const auto [training, test] = data::load_mnist(folder);
-    if ((resume || !what.empty()) && !std::filesystem::exists(checkpoint))
-      throw ValueError("--resume and --predict need --checkpoint with the file of an earlier run");
-    if (!what.empty()) {
-      train::load(model, checkpoint);
-      predict(model, what, test);
-      return 0;
-    }
-    fmt::print("{}", nn::summary(model));
-    const train::History history =
-        train::fit(model, training.take(limit),
-                   {.loss = nn::cross_entropy,
-                    .optimizer = optim::Adam{{.learning_rate = learning_rate, .decay = decay}},
-                    .metrics = {train::accuracy},
-                    .epochs = epochs,
-                    .batch_size = batch_size,
-                    .validation = test,
-                    .checkpoint = checkpoint,
-                    .resume = resume ? checkpoint : "",
-                    .program_options = {{"seed", std::to_string(seed)},
-                                        {"batch-size", std::to_string(batch_size)},
-                                        {"precision", precision}}});
-    if (!history_path.empty()) history.save(history_path);
-  } catch (const Error& error) {
-    fmt::print(stderr, "mnist_lstm: {}\n", error.what());
-    return 1;
+  set_threads(thread_count);
+  if (precision == "bf16") set_matmul_precision(Precision::bfloat16);
+  rill::seed(static_cast<std::uint64_t>(seed));
+  Classifier model;
+  if ((resume || !what.empty()) && !std::filesystem::is_regular_file(checkpoint))
+    throw ValueError("--resume and --predict need --checkpoint with the file of an earlier run");
+  if (!history_path.empty()) train::History::check_path(history_path);
+  const auto [training, test] = data::load_mnist(folder);
+  if (!what.empty()) {
+    train::load(model, checkpoint);
+    predict(model, what, test);
+    return 0;
   }
+  fmt::print("{}", nn::summary(model));
+  const train::History history =
+      train::fit(model, training.take(limit),
+                 {.loss = nn::cross_entropy,
+                  .optimizer = optim::Adam{{.learning_rate = learning_rate, .decay = decay}},
+                  .metrics = {train::accuracy},
+                  .epochs = epochs,
+                  .batch_size = batch_size,
+                  .validation = test,
+                  .checkpoint = checkpoint,
+                  .resume = resume ? checkpoint : "",
+                  .program_options = {{"seed", std::to_string(seed)},
+                                      {"batch-size", std::to_string(batch_size)},
+                                      {"precision", precision}}});
+  if (!history_path.empty()) history.save(history_path);
+  if (!history.stopped_by_signal) return 0;
+  if (!checkpoint.empty() && std::ssize(history.epochs) < epochs)
+    fmt::print("Go on with --checkpoint {} --resume.\n", checkpoint);
+  return 128 + *history.stopped_by_signal;  // as a shell says that a signal ended a program
+}
+
+int main(int argc, char** argv) {
+  try {
+    return run(argc, argv);
+  } catch (const std::bad_alloc&) {
+    fmt::print(stderr, "mnist_lstm: there is not enough memory\n");
+  } catch (const std::exception& error) {
+    fmt::print(stderr, "mnist_lstm: {}\n", error.what());
+  }
+  return 1;
 }

@@ -50,10 +50,15 @@ Report& Report::put(Item item) {
   return *this;
 }
 
-void Report::save(const std::string& path) const {
-  const std::filesystem::path page = path;
-  if (page.extension() != ".html")
+void Report::check_path(const std::string& path) {
+  if (std::filesystem::path(path).extension() != ".html")
     throw ValueError(fmt::format("report: \"{}\" does not end in .html", path));
+  train::check_writable(path);
+}
+
+void Report::save(const std::string& path) const {
+  check_path(path);
+  const std::filesystem::path page = path;
   const auto files = report_csv(*this, page.stem().string());
   // Drawn before anything is written, so that a page that cannot be drawn leaves nothing behind.
   const std::string html = report_html(*this, files);

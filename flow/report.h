@@ -52,6 +52,8 @@ class Report {
   /// Each appears whole or not at all, the page last. Throws ValueError for a path that does not end in
   /// .html, FileError where gnuplot is not found or a file cannot be written.
   void save(const std::string& path) const;
+  /// Throws what `save` would for this path, so that a program can say so before it measures. Writes nothing.
+  static void check_path(const std::string& path);
 
   const std::string& title() const { return title_; }
   const std::string& lead() const { return lead_; }

@@ -336,6 +336,8 @@ TEST_CASE("A report that cannot be written says why and leaves nothing half done
   const Folder folder;
   CHECK_THROWS_WITH(everything().save("report.txt"), "report: \"report.txt\" does not end in .html");
   CHECK_THROWS_AS(everything().save(folder / "nowhere/r.html"), FileError);
+  CHECK_THROWS_WITH(flow::Report::check_path("report.txt"), "report: \"report.txt\" does not end in .html");
+  CHECK_THROWS_AS(flow::Report::check_path(folder / "nowhere/r.html"), FileError);
 
   const std::string path = std::getenv("PATH");
   ::setenv("PATH", (folder / "empty").c_str(), 1);
