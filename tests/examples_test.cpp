@@ -2,8 +2,10 @@
 
 #ifdef RILL_MNIST_LSTM
 
+#include <sys/wait.h>
 #include <unistd.h>
 
+#include <csignal>
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
@@ -46,14 +48,25 @@ void write_digits(const fs::path& folder, const std::string& name, unsigned coun
   write_idx(folder / (name + "-labels-idx1-ubyte"), {count}, labels);
 }
 
-std::string output(const std::string& flags) {
-  std::FILE* pipe = ::popen((RILL_MNIST_LSTM " " + flags + " 2>&1").c_str(), "r");
+struct Result {
+  int status;
+  std::string text;  // what it wrote, errors too
+};
+
+Result run(const std::string& command) {
+  std::FILE* pipe = ::popen((command + " 2>&1").c_str(), "r");
   REQUIRE(pipe);
   std::string text(1 << 20, '\0');
   text.resize(std::fread(text.data(), 1, text.size(), pipe));
-  INFO(text);
-  CHECK(::pclose(pipe) == 0);
-  return text;
+  const int status = ::pclose(pipe);
+  return {WIFEXITED(status) ? WEXITSTATUS(status) : -1, text};
+}
+
+std::string output(const std::string& flags) {
+  const Result result = run(RILL_MNIST_LSTM " " + flags);
+  INFO(result.text);
+  CHECK(result.status == 0);
+  return result.text;
 }
 
 std::string content(const fs::path& path) {
@@ -82,6 +95,62 @@ TEST_CASE("the MNIST example trains, resumes to the same bytes, keeps a history 
   CHECK((content(parts) == content(whole)));
 
   CHECK_THAT(output(data + "--predict 3 --checkpoint " + whole), ContainsSubstring("This is a "));
+}
+
+TEST_CASE("the MNIST example says in a sentence what is wrong, before it trains", "[examples][errors]") {
+  const Folder folder;
+  write_digits(folder.path, "train", 20);
+  write_digits(folder.path, "t10k", 10);
+  const std::string path = folder.path.string(), data = " --data " + path + " --batch-size 20 --epochs 1 ";
+  const std::string checkpoint = path + "/c.json";
+  output(data + "--checkpoint " + checkpoint);
+  const auto refused = [&](const std::string& flags, const std::string& reason,
+                           const std::string& environment = "") {
+    const Result result = run(environment + RILL_MNIST_LSTM + flags);
+    INFO(flags << "\n" << result.text);
+    CHECK(result.status == 1);
+    CHECK_THAT(result.text, ContainsSubstring("mnist_lstm: ") && ContainsSubstring(reason));
+    CHECK(result.text.find("Epoch") == std::string::npos);
+  };
+  refused(data, "RILL_THREADS", "RILL_THREADS=abc ");
+  refused(data + "--resume", "--resume and --predict need --checkpoint");
+  refused(data + "--resume --checkpoint " + path, "--resume and --predict need --checkpoint");
+  refused(data + "--checkpoint " + path, path);
+  refused(data + "--checkpoint " + path + "/none/c.json", "none/c.json");
+  refused(data + "--history " + path + "/h.txt", "ends neither in .json nor in .csv");
+  refused(data + "--history " + path + "/none/h.csv", "none/h.csv");
+  refused(" --data " + path + "/none", "none/");
+  for (const std::string index : {"99999999999999999999", "-5", "10"})
+    refused(data + "--checkpoint " + checkpoint + " --predict " + index,
+            "--predict " + index + ": there is no such test image; expected 0 to 9");
+  refused(data + "--checkpoint " + checkpoint + " --predict " + path + "/none.png", "none.png");
+  const std::string with_little_memory = "ulimit -v 60000; exec ";
+  if (run(with_little_memory + RILL_MNIST_LSTM " --help").status == 0) refused(data, "", with_little_memory);
+}
+
+TEST_CASE("the MNIST example that a signal stopped exits as a shell says that", "[examples][interrupt]") {
+  const Folder folder;
+  write_digits(folder.path, "train", 100);
+  write_digits(folder.path, "t10k", 10);
+  const std::string checkpoint = (folder.path / "c.json").string();
+  const std::string command = std::string("echo $$; exec ") + RILL_MNIST_LSTM + " --data " +
+                              folder.path.string() + " --epochs 100000 --checkpoint " + checkpoint;
+  std::FILE* pipe = ::popen(command.c_str(), "r");
+  REQUIRE(pipe);
+  int pid = 0;
+  REQUIRE(std::fscanf(pipe, "%d", &pid) == 1);
+  std::string text;
+  bool sent = false;
+  for (int c = std::fgetc(pipe); c != EOF; c = std::fgetc(pipe)) {
+    text += static_cast<char>(c);
+    if (sent || text.find("Epoch 1/") == std::string::npos) continue;
+    sent = ::kill(pid, SIGINT) == 0;
+  }
+  const int status = ::pclose(pipe);
+  INFO(text);
+  CHECK(WIFEXITED(status));
+  CHECK(WEXITSTATUS(status) == 130);
+  CHECK_THAT(text, ContainsSubstring("Go on with --checkpoint " + checkpoint + " --resume."));
 }
 
 #endif
