@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <exception>
+#include <limits>
 #include <set>
 
 #include "fmt/format.h"
@@ -41,6 +42,11 @@ class Means {
     checkpoint.examples = examples_;
     checkpoint.loss_weight = loss_weight_;
     for (std::size_t i = 0; i < totals_.size(); ++i) checkpoint.totals.emplace_back(name(i), totals_[i]);
+  }
+  /// The sum of the loss; NaN where there is none.
+  static double loss_total_in(const Checkpoint& checkpoint) {
+    const double* total = find(checkpoint, "loss");
+    return total ? *total : std::numeric_limits<double>::quiet_NaN();
   }
   /// The names of what the checkpoint lacks.
   std::vector<std::string> missing_in(const Checkpoint& checkpoint) const {
@@ -129,6 +135,17 @@ nn::MeanLoss checked_loss(const char* where, const Loss& function, const Tensor&
   return loss;
 }
 
+nn::State checked_state(const Callback& callback) {
+  nn::State state = callback.state();
+  std::set<std::string> names;
+  for (const auto& [name, tensor] : state)
+    if (!tensor.defined() || !names.insert(name).second)
+      throw ValueError(
+          fmt::format("fit: the state of callback \"{}\" has \"{}\" {}; expected one tensor with a value",
+                      callback.name, name, tensor.defined() ? "twice" : "without a value"));
+  return state;
+}
+
 std::string to_string(const Batching& batching) {
   return fmt::format("{} examples in {} of {}{}", batching.samples,
                      batching.shuffle ? "shuffled batches" : "batches", batching.batch_size,
@@ -158,8 +175,9 @@ void check_resumes(const Checkpoint& from, const FitOptions& options, const Batc
       problems.push_back(
           fmt::format("it stopped after {} examples in step {} of an epoch, and this run has {}",
                       from.examples, from.step, to_string(batching)));
-    if (!(std::isfinite(from.loss_weight) && from.loss_weight >= 0))
-      problems.push_back(fmt::format("its loss is a mean over {}", from.loss_weight));
+    if (const double total = Means::loss_total_in(from);
+        !std::isfinite(total) || !std::isfinite(from.loss_weight) || from.loss_weight < 0)
+      problems.push_back(fmt::format("the sum of its loss is {}, over {}", total, from.loss_weight));
     for (const std::string& name : means.missing_in(from))
       problems.push_back(fmt::format("it stopped in the middle of an epoch without the metric \"{}\"", name));
   }
@@ -256,6 +274,8 @@ class Run {
       ++begun_;
       if (callback.on_begin) callback.on_begin(state_);
     }
+    for (const Callback& callback : options_.callbacks)
+      if (callback.state) checked_state(callback);
   }
 
   void run_epoch() {
@@ -351,7 +371,7 @@ class Run {
     checkpoint.history = history_;
     checkpoint.options = options_.program_options;
     for (const Callback& callback : options_.callbacks)
-      if (callback.state) checkpoint.callbacks[callback.name] = callback.state();
+      if (callback.state) checkpoint.callbacks[callback.name] = checked_state(callback);
     write_checkpoint(path, checkpoint);
   }
 

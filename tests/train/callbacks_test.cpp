@@ -15,6 +15,7 @@
 #include "rill/nn/lstm.h"
 #include "rill/nn/model.h"
 #include "rill/nn/recurrent_observer.h"
+#include "rill/optim/adam.h"
 #include "rill/optim/sgd.h"
 #include "rill/tensor/create.h"
 #include "rill/tensor/error.h"
@@ -192,11 +193,13 @@ TEST_CASE("one FitOptions trains two models independently", "[train][callbacks]"
   };
   const std::vector<double> scores = {0.5, 0.1, 0.2, 0.6, 0.3, 0.4};
   auto options = scored(scores, 10);
+  options.optimizer = optim::Adam{{.learning_rate = 0.1}};
   options.callbacks = {train::early_stopping({.monitor = by_score, .patience = 1, .restore_best = true})};
   CHECK(run(options).first == 3);
-  const auto second = run(options);  // 0.6, 0.3, 0.4
+  const auto second = run(options);  // 0.6, 0.3, 0.4, and an Adam that begins anew
   CHECK(second.first == 3);
   auto alone = scored({0.6, 0.3, 0.4}, 10);
+  alone.optimizer = optim::Adam{{.learning_rate = 0.1}};
   alone.callbacks = {train::early_stopping({.monitor = by_score, .patience = 1, .restore_best = true})};
   CHECK(run(alone).second == second.second);
 }
@@ -288,6 +291,13 @@ TEST_CASE("callbacks by which a checkpoint would not know whose state it holds a
   options.callbacks = {counter(epochs)};
   options.callbacks[0].set_state = nullptr;
   CHECK_THROWS_AS(train::fit(model, examples(), options), ValueError);
+  for (const nn::State& state : {nn::State{{"x", Tensor()}}, nn::State{{"x", ones({})}, {"x", ones({})}}}) {
+    auto saving = scored({}, 1);
+    saving.callbacks = {counter(epochs)};
+    saving.callbacks[0].state = [state] { return state; };
+    CHECK_THROWS_WITH(train::fit(model, examples(), saving),
+                      ContainsSubstring("fit: the state of callback \"counter\" has \"x\""));
+  }
   CHECK_THROWS_AS(train::early_stopping({.patience = -1}), ValueError);
   CHECK_THROWS_AS(train::early_stopping({.least_improvement = not_a_number}), ValueError);
   CHECK_THROWS_AS(train::learning_rate_schedule(nullptr), ValueError);

@@ -267,6 +267,15 @@ TEST_CASE("a run that cannot go on from a checkpoint says so, and nothing has ch
     bad.examples = 10;
     problem = "it stopped after 10 examples in step 3";
   }
+  SECTION("with a loss that is not a number") {
+    REQUIRE(bad.totals[0].first == "loss");
+    bad.totals[0].second = std::numeric_limits<double>::quiet_NaN();
+    problem = "the sum of its loss is nan";
+  }
+  SECTION("with a loss over less than nothing") {
+    bad.loss_weight = -1;
+    problem = "-1";
+  }
   SECTION("from an epoch below 0") {
     bad.epoch = -1;
     problem = "-1";
@@ -439,6 +448,16 @@ TEST_CASE("elsewhere than on a terminal progress is one line an epoch", "[train]
   CHECK_THAT(text, ContainsSubstring("Epoch 1/2 7/7 [==============================] - "));
   CHECK_THAT(text, ContainsSubstring("/step - loss: "));
   CHECK(std::count(text.begin(), text.end(), '\n') == 2);
+}
+
+TEST_CASE("progress that cannot be written does not end training", "[train][progress]") {
+  Model model;
+  auto o = options(2);
+  o.progress = std::fopen("/dev/full", "w");
+  REQUIRE(o.progress);
+  std::setvbuf(o.progress, nullptr, _IONBF, 0);
+  CHECK(train::fit(model, sequences(32, 1), o).epochs.size() == 2);
+  std::fclose(o.progress);
 }
 
 TEST_CASE("fit refuses options that make no sense, and a loss that is not finite", "[train][fit][errors]") {
