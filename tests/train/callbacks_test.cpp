@@ -268,10 +268,13 @@ TEST_CASE("a callback of the user's own remembers, too", "[train][callbacks][res
     train::write_checkpoint(options.checkpoint, other);
     Model before = model;
     const auto random = default_generator().state();
+    optim::SGD optimizer{{.learning_rate = 0.1}};
+    options.optimizer = std::ref(optimizer);
     options.epochs = 4;
     CHECK_THROWS_WITH(train::fit(model, examples(), options),
                       ContainsSubstring("callback \"counter\": it does not count epochs"));
     CHECK(nn::equal(model, before));
+    CHECK(optimizer.state().step == 0);
     CHECK(default_generator().state() == random);
     CHECK(epochs == 3);
   }

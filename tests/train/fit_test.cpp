@@ -302,6 +302,8 @@ TEST_CASE("a run that cannot go on from a checkpoint says so, and nothing has ch
   Model model;
   Model before = model;
   const auto random = default_generator().state();
+  optim::Adam optimizer{{.learning_rate = 1e-2}};
+  o.optimizer = std::ref(optimizer);
   std::int64_t called = 0;
   o.callbacks = {{.on_begin = [&](train::Training&) { ++called; },
                   .name = "mine",
@@ -310,6 +312,7 @@ TEST_CASE("a run that cannot go on from a checkpoint says so, and nothing has ch
   CHECK_THROWS_WITH(train::fit(model, training, o),
                     ContainsSubstring(file.path) && ContainsSubstring(problem));
   CHECK(nn::equal(model, before));
+  CHECK(optimizer.state().step == 0);
   CHECK(default_generator().state() == random);
   CHECK(called == 0);
   CHECK((read_text(file.path) == text));
