@@ -52,6 +52,7 @@ HessianSpectrum lanczos(const std::function<Tensor(const Tensor&)>& map, std::in
     throw ValueError(
         fmt::format("lanczos: size {}, {} eigenvalues, {} iterations; expected at least 1 of each", size,
                     count, options.iterations));
+  if (!map) throw ValueError("lanczos: the function is empty; expected map(vector)");
   const auto steps = std::min(options.iterations, size);
   std::vector<Vector> basis;
   std::vector<double> diagonal, off;
@@ -95,11 +96,16 @@ HessianSpectrum lanczos(const std::function<Tensor(const Tensor&)>& map, std::in
 
 HessianSpectrum hessian_spectrum(const nn::Fields& model, const std::function<Tensor()>& loss,
                                  std::int64_t count, LanczosOptions options) {
+  if (!loss) throw ValueError("hessian_spectrum: the function is empty; expected loss()");
   Tape outer;
   std::vector<Tensor> sources, gradients;
   {
     Tape inner;
     const Tensor value = loss();
+    if (!value.defined()) throw ValueError("hessian_spectrum: the loss is a tensor without a value");
+    if (value.count() != 1)
+      throw ShapeError(fmt::format("hessian_spectrum: the loss has shape {}; expected one number",
+                                   to_string(value.shape())));
     if (!std::isfinite(value.item()))
       throw ValueError(fmt::format("hessian_spectrum: the loss is {}", value.item()));
     const Gradients all = inner.gradient(value);

@@ -35,6 +35,7 @@ std::function<double(std::int64_t)> Schedule::constant(double rate) {
 
 double Schedule::operator()(std::int64_t step) const {
   if (step < 0) throw ValueError(fmt::format("schedule: step {}; expected at least 0", step));
+  if (!rate_) throw ValueError("schedule: the function is empty; expected rate(step)");
   const double rate = rate_(step);
   if (!(std::isfinite(rate) && rate >= 0))
     throw ValueError(fmt::format(

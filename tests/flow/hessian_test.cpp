@@ -133,6 +133,15 @@ TEST_CASE("a spectrum needs parameters and finite numbers", "[flow][hessian][err
   CHECK_THROWS_WITH(flow::hessian_spectrum(other, [&] { return sum(square(Tensor(model.w))); }),
                     "hessian_spectrum: the loss depends on no trainable parameter of this model");
   CHECK_THROWS_AS(flow::hessian_spectrum(model, [&] { return sum(log(model.w - 1.0)); }), ValueError);
+  CHECK_THROWS_WITH(flow::hessian_spectrum(model,
+                                           [&] {
+                                             return stack({model.w, model.w}, 0);
+                                           }),
+                    ContainsSubstring("hessian_spectrum: the loss has shape [2") &&
+                        ContainsSubstring("; expected one number"));
+  CHECK_THROWS_AS(flow::hessian_spectrum(model, [] { return Tensor(); }), ValueError);
+  CHECK_THROWS_AS(flow::hessian_spectrum(model, std::function<Tensor()>()), ValueError);
+  CHECK_THROWS_AS(flow::lanczos(std::function<Tensor(const Tensor&)>(), 3), ValueError);
   CHECK_THROWS_AS(flow::lanczos([](const Tensor& v) { return v * NAN; }, 3), ValueError);
   CHECK_THROWS_AS(flow::lanczos([](const Tensor& v) { return v; }, 0), ValueError);
 }

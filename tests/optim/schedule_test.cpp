@@ -94,6 +94,7 @@ TEST_CASE("schedules reject rates, factors and counts outside of their domain", 
   CHECK_THROWS_AS(join(1.0, -1, 1.0), ValueError);
   CHECK_THROWS_AS(-1.0 * Schedule(1), ValueError);
   CHECK_THROWS_AS(Schedule(1)(-1), ValueError);
+  CHECK_THROWS_AS(Schedule(std::function<double(std::int64_t)>())(0), ValueError);
   const Schedule broken = [](std::int64_t step) { return 1.0 / static_cast<double>(step); };
   CHECK_THROWS_WITH(broken(0),
                     "schedule: a learning rate of inf at step 0; expected a finite number of at least 0");
