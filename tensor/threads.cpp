@@ -1,23 +1,28 @@
 #include "rill/tensor/threads.h"
 
+#include <pthread.h>
+
 #include <algorithm>
 #include <array>
 #include <atomic>
 #include <charconv>
 #include <chrono>
+#include <cstddef>
 #include <cstdlib>
 #include <exception>
 #include <limits>
-#include <memory>
 #include <mutex>
+#include <new>
 #include <string_view>
 #include <system_error>
 #include <thread>
-#include <vector>
+#include <utility>
 
 #include "fmt/format.h"
 #include "rill/tensor/error.h"
+#include "rill/tensor/kernels/block_signals.h"
 #include "rill/tensor/kernels/flush_subnormals.h"
+#include "rill/tensor/processors.h"
 
 namespace rill {
 namespace {
@@ -50,24 +55,42 @@ std::uint32_t await_change(const std::atomic<std::uint32_t>& value, std::uint32_
   return now;
 }
 
-/// The parts that one thread starts with. The word holds the job's number above how many parts are left, so
-/// that a thread that wakes late cannot take a part of a later job by mistake.
-struct alignas(64) Share {
+/// A thread of the pool, the first of them the calling one, and the parts that it starts with. The word holds
+/// the job's number above how many parts are left, so that a thread that wakes late cannot take a part of a
+/// later job by mistake.
+struct alignas(64) Member {
   std::atomic<std::uint64_t> word{0};
   std::int64_t end = 0;
+  pthread_t thread{};
+  std::uint32_t job = 0;  // the last one before the thread began
 };
+
+/// Whether this thread is in the middle of parallel work.
+thread_local bool is_inside = false;
+
+struct Inside {
+  const bool before = std::exchange(is_inside, true);
+  const kernels::FlushSubnormals flush;
+  ~Inside() { is_inside = before; }
+};
+
+class Pool;
+Pool& pool();
 
 class Pool {
  public:
-  Pool() { start(default_count()); }
+  explicit Pool(int count) : count_(count) {}
 
   int count() const { return count_.load(std::memory_order_relaxed); }
 
-  void resize(int count) {
+  /// Returns how many threads there can be; if these are fewer than `count`, nothing has changed.
+  int resize(int count) {
     while (busy_.exchange(true, std::memory_order_acquire)) std::this_thread::yield();
-    stop();
-    start(count);
+    const int before = started_, possible = start(count);
+    if (possible == count) count_.store(count, std::memory_order_relaxed);
+    stop_from(possible == count ? count : before);
     busy_.store(false, std::memory_order_release);
+    return possible;
   }
 
   /// Whether the pool took the job; if not, the caller runs it alone.
@@ -75,20 +98,18 @@ class Pool {
     if (parts < 2 || count() == 1 || parts > std::numeric_limits<std::int32_t>::max()) return false;
     if (busy_.load(std::memory_order_relaxed) || busy_.exchange(true, std::memory_order_acquire))
       return false;
-    if (!launch()) {
-      busy_.store(false, std::memory_order_release);
-      return false;
-    }
+    // The threads start at the first job. Where the system refuses some, the others do without.
+    if (started_ < count()) count_.store(start(count()), std::memory_order_relaxed);
     body_ = &body;
     parts_ = static_cast<std::uint32_t>(parts);
     done_.store(0, std::memory_order_relaxed);
     const std::uint32_t job = job_.load(std::memory_order_relaxed) + 1;
-    const auto shares = static_cast<std::int64_t>(shares_.size());
+    const std::int64_t shares = count();
     for (std::int64_t i = 0; i < shares; ++i) {
-      Share& share = shares_[static_cast<std::size_t>(i)];
-      share.end = parts * (i + 1) / shares;
-      const auto left = static_cast<std::uint64_t>(share.end - parts * i / shares);
-      share.word.store((std::uint64_t{job} << 32) | left, std::memory_order_release);
+      Member& member = members_[static_cast<std::size_t>(i)];
+      member.end = parts * (i + 1) / shares;
+      const auto left = static_cast<std::uint64_t>(member.end - parts * i / shares);
+      member.word.store((std::uint64_t{job} << 32) | left, std::memory_order_release);
     }
     job_.store(job, std::memory_order_release);
     job_.notify_all();
@@ -101,52 +122,35 @@ class Pool {
   }
 
  private:
-  static int default_count() {
-    const char* variable = std::getenv("RILL_THREADS");
-    if (!variable) return std::clamp(static_cast<int>(std::thread::hardware_concurrency()), 1, most_threads);
-    const std::string_view text(variable);
-    int count = 0;
-    const auto [end, error] = std::from_chars(text.begin(), text.end(), count);
-    if (error != std::errc() || end != text.end() || count < 1 || count > most_threads)
-      throw ValueError(
-          fmt::format("RILL_THREADS: '{}' is no number of threads from 1 to {}", text, most_threads));
-    return count;
-  }
-
-  void start(int count) {
-    shares_ = std::vector<Share>(static_cast<std::size_t>(count));
-    count_.store(count, std::memory_order_relaxed);
-  }
-
-  /// Starts the threads at the first job. Returns false where the system refuses them.
-  bool launch() {
-    if (workers_.size() + 1 == shares_.size()) return true;
-    const std::uint32_t job = job_.load(std::memory_order_relaxed);
-    try {
-      while (workers_.size() + 1 < shares_.size())
-        workers_.emplace_back([this, job, i = workers_.size() + 1] { serve(i, job); });
-    } catch (const std::system_error&) {
-      stop();
-      start(1);
-      return false;
+  /// Starts threads until there are so many with the calling one, and returns how many there are then.
+  int start(int count) {
+    wanted_.store(std::max(count, started_), std::memory_order_relaxed);
+    // A signal handler of the program is no business of these threads; and see BlockSignals at matmul.
+    const kernels::BlockSignals guard;
+    for (; started_ < count; ++started_) {
+      Member& member = members_[static_cast<std::size_t>(started_)];
+      member.job = job_.load(std::memory_order_relaxed);
+      if (::pthread_create(&member.thread, nullptr, serve, &member) != 0) break;
     }
-    return true;
+    return std::min(count, started_);
   }
 
-  void stop() {
-    stopping_.store(true, std::memory_order_relaxed);
+  /// Ends the threads from this one on.
+  void stop_from(int count) {
+    if (started_ <= count) return;
+    wanted_.store(count, std::memory_order_relaxed);
     job_.fetch_add(1, std::memory_order_release);
     job_.notify_all();
-    for (auto& worker : workers_) worker.join();
-    workers_.clear();
-    stopping_.store(false, std::memory_order_relaxed);
+    while (started_ > count) ::pthread_join(members_[static_cast<std::size_t>(--started_)].thread, nullptr);
   }
 
+  static void* serve(void* argument);
+
   void serve(std::size_t own, std::uint32_t job) {
-    const kernels::FlushSubnormals guard;
+    const Inside inside;
     while (true) {
       job = await_change(job_, job);
-      if (stopping_.load(std::memory_order_relaxed)) return;
+      if (own >= static_cast<std::size_t>(wanted_.load(std::memory_order_relaxed))) return;
       work(own, job);
     }
   }
@@ -154,16 +158,17 @@ class Pool {
   /// Works through the thread's own share, then helps with the others. What is done is told once a share: all
   /// threads write to that number.
   void work(std::size_t own, std::uint32_t job) {
-    for (std::size_t i = 0; i < shares_.size(); ++i) {
-      Share& share = shares_[(own + i) % shares_.size()];
+    const auto members = static_cast<std::size_t>(count());
+    for (std::size_t i = 0; i < members; ++i) {
+      Member& member = members_[(own + i) % members];
       std::uint32_t done = 0, parts = 0;
-      std::uint64_t word = share.word.load(std::memory_order_acquire);
+      std::uint64_t word = member.word.load(std::memory_order_acquire);
       while (word >> 32 == job && (word & 0xffffffffu) != 0) {
-        if (!share.word.compare_exchange_weak(word, word - 1, std::memory_order_acq_rel)) continue;
+        if (!member.word.compare_exchange_weak(word, word - 1, std::memory_order_acq_rel)) continue;
         parts = parts_;  // until this part is told, no later job begins
-        do_part(share.end - static_cast<std::int64_t>(word & 0xffffffffu));
+        do_part(member.end - static_cast<std::int64_t>(word & 0xffffffffu));
         ++done;
-        word = share.word.load(std::memory_order_acquire);
+        word = member.word.load(std::memory_order_acquire);
       }
       if (done > 0 && done_.fetch_add(done, std::memory_order_acq_rel) + done == parts) done_.notify_one();
     }
@@ -182,10 +187,10 @@ class Pool {
   }
 
   std::atomic<bool> busy_{false};
-  std::atomic<int> count_{1};
-  std::vector<Share> shares_;
-  std::vector<std::thread> workers_;
-  std::atomic<bool> stopping_{false};
+  std::atomic<int> count_;
+  std::array<Member, most_threads> members_;
+  int started_ = 1;             // of the members, with the calling thread
+  std::atomic<int> wanted_{1};  // those from this one on end
 
   const detail::FunctionRef<void(std::int64_t)>* body_ = nullptr;
   std::uint32_t parts_ = 0;
@@ -196,10 +201,34 @@ class Pool {
   alignas(64) std::atomic<std::uint32_t> done_{0};
 };
 
-// Never destroyed: its threads sleep while the program ends, and may not be joined from one of them.
+int default_count() {
+  const char* variable = std::getenv("RILL_THREADS");
+  if (!variable) return std::min(detail::usable_processors(), most_threads);
+  const std::string_view text(variable);
+  int count = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), count);
+  if (error != std::errc() || end != text.data() + text.size() || count < 1 || count > most_threads)
+    throw ValueError(
+        fmt::format("RILL_THREADS: '{}' is not a number of threads from 1 to {}", text, most_threads));
+  return count;
+}
+
+// Never destroyed: its threads sleep while the program ends, and may not be joined from one of them. In a
+// child of fork() there are none of them, and a new pool takes its place.
 Pool& pool() {
-  static Pool* p = new Pool;
-  return *p;
+  alignas(Pool) static std::byte memory[sizeof(Pool)];
+  static Pool* const made = [] {
+    Pool* const first = new (memory) Pool(default_count());
+    ::pthread_atfork(nullptr, nullptr, [] { new (memory) Pool(pool().count()); });
+    return first;
+  }();
+  return *made;
+}
+
+void* Pool::serve(void* argument) {
+  const auto* member = static_cast<const Member*>(argument);
+  pool().serve(static_cast<std::size_t>(member - pool().members_.data()), member->job);
+  return nullptr;
 }
 
 }  // namespace
@@ -207,7 +236,11 @@ Pool& pool() {
 void set_threads(int count) {
   if (count < 1 || count > most_threads)
     throw ValueError(fmt::format("set_threads: expected 1 to {} threads, got {}", most_threads, count));
-  pool().resize(count);
+  if (is_inside)
+    throw Error("set_threads: called in the middle of parallel work; call it when no kernel runs");
+  const int possible = pool().resize(count);
+  if (possible < count)
+    throw Error(fmt::format("set_threads: the system gives no more than {} of {} threads", possible, count));
 }
 
 int threads() { return pool().count(); }
@@ -219,7 +252,7 @@ void parallel_parts(std::int64_t parts, FunctionRef<void(std::int64_t)> body) {
 }
 
 void parallel_parts_if(bool worth_threads, std::int64_t parts, FunctionRef<void(std::int64_t)> body) {
-  const kernels::FlushSubnormals guard;
+  const Inside inside;
   if (worth_threads && pool().run(parts, body)) return;
   for (std::int64_t part = 0; part < parts; ++part) body(part);
 }
@@ -228,7 +261,7 @@ void parallel_for(std::int64_t n, std::int64_t grain, FunctionRef<void(std::int6
   if (n <= 0) return;
   grain = std::max<std::int64_t>(grain, 1);
   if (n <= grain) {
-    const kernels::FlushSubnormals guard;
+    const Inside inside;
     return body(0, n);
   }
   parallel_parts((n + grain - 1) / grain,

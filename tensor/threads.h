@@ -7,10 +7,10 @@
 
 namespace rill {
 
-/// The number of threads that kernels use together, the calling one included. The default is the number of
-/// processors that this process may run on, or the environment variable RILL_THREADS. Throws ValueError below
-/// 1 and above 1024, Error when the system gives no more threads. The result of every kernel is the same to
-/// the last bit with any number. Not to be called while a kernel runs.
+/// The number of threads that kernels use together, with the calling one: RILL_THREADS of the environment, or
+/// what processors and control groups allow. Throws ValueError below 1, above 1024 and while RILL_THREADS is
+/// wrong; Error in the middle of parallel work, and when the system gives no more threads: the old number
+/// stays. The result of every kernel is the same to the last bit with any number.
 void set_threads(int count);
 int threads();
 

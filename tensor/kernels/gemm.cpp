@@ -14,10 +14,14 @@ constexpr std::array available{
 constexpr std::array available{eigen};
 #endif
 
+bool is_tiny(std::int64_t m, std::int64_t n, std::int64_t k) {
+  constexpr std::int64_t limit = 512;
+  return m <= limit && n <= limit && k <= limit && m * n * k <= limit;
+}
+
 template <class T>
 bool is_tiny(const Product<T>& p) {
-  constexpr std::int64_t limit = 512;
-  return p.m <= limit && p.n <= limit && p.k <= limit && p.m * p.n * p.k <= limit;
+  return is_tiny(p.m, p.n, p.k);
 }
 
 template <class T>
@@ -36,6 +40,19 @@ void multiply_plainly(const Product<T>& p) {
 }  // namespace
 
 std::span<const Backend> backends() { return available; }
+
+template <>
+bool runs_generated_code<float>(std::int64_t m, std::int64_t n, std::int64_t k) {
+  return available.size() > 1 && !is_tiny(m, n, k);
+}
+template <>
+bool runs_generated_code<double>(std::int64_t, std::int64_t, std::int64_t) {
+  return false;
+}
+template <>
+bool runs_generated_code<Bfloat16>(std::int64_t, std::int64_t, std::int64_t) {
+  return available.size() > 1;
+}
 
 void multiply(const Product<float>& product) {
   is_tiny(product) ? multiply_plainly(product) : available.front().float32(product);

@@ -61,6 +61,13 @@ struct Backend {
 /// The backends of this build; the first is the one in use.
 std::span<const Backend> backends();
 
+/// Whether products of T of this size, or parts of them, run oneDNN's generated code. While that runs the
+/// stack pointer may point to data, over which a signal handler would write: the thread must live under
+/// BlockSignals, which costs two calls of the system, so they are for a whole product rather than for each
+/// `multiply`. The pool's threads always do.
+template <class T>
+bool runs_generated_code(std::int64_t m, std::int64_t n, std::int64_t k);
+
 /// Products so small that a call of a library costs more than they do go through a plain loop.
 void multiply(const Product<float>& product);
 void multiply(const Product<double>& product);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "rill/tensor/kernels/block_signals.h"
 #include "rill/tensor/kernels/scratch.h"
 
 namespace rill::gemm {
@@ -9,6 +10,8 @@ namespace {
 
 // Floating-point operations that are worth waking a thread for.
 constexpr std::int64_t worth_threads = 400'000;
+// Floating-point operations, of a tenth of a second or so, after which a signal has waited long enough.
+constexpr double worth_letting_through = 1e10;
 // With fewer rows, copying a panel of the right operand into dense rows costs more than it saves.
 constexpr std::int64_t worth_gathering = 128;
 // Many rows times a matrix of so few elements wait for the memory that they are written to, and it is fastest
@@ -26,6 +29,10 @@ Cut::Cut(std::int64_t m_, std::int64_t n_, std::int64_t k_, const Panels& panels
 }
 
 bool Cut::is_large() const { return 2 * m * n * k > worth_threads; }
+
+bool Cut::is_long(std::int64_t products) const {
+  return 2.0 * static_cast<double>(m * n) * static_cast<double>(k * products) > worth_letting_through;
+}
 
 void Cut::over_blocks(std::int64_t products, detail::FunctionRef<void(const Block&)> body) const {
   if (is_large()) {
@@ -57,7 +64,11 @@ void multiply_stack(const Operand& a, const Operand& b, const Dims& batch, T* c,
           whole_rows ? 2 * k * small_block : Cut::worth_part);
   if (!packed && !cut.is_large()) cut.panels = Panels::whole(n);
 
-  cut.over_blocks(rill::count(batch), [&](const Block& at) {
+  const std::int64_t products = rill::count(batch);
+  const bool generated = runs_generated_code<T>(m, n, k), is_long = cut.is_long(products);
+  const kernels::BlockSignals throughout(generated && !is_long);
+  cut.over_blocks(products, [&](const Block& at) {
+    const kernels::BlockSignals here(generated && is_long);
     T* const result = c + (at.product * m + at.row) * n + at.column;
     const Matrix<T> left = matrix_of<T>(a, batch, at.product).from(at.row, 0);
     const Matrix<T> right = matrix_of<T>(b, batch, at.product).from(0, at.column);

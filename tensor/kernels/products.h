@@ -38,6 +38,8 @@ struct Cut {
   void over_blocks(std::int64_t products, detail::FunctionRef<void(const Block&)> body) const;
   /// Whether one product is worth more than one thread.
   bool is_large() const;
+  /// Whether so many products take so long that a signal should not wait for the last of them.
+  bool is_long(std::int64_t products) const;
 };
 
 /// The matrix of an operand that a product of a stack with these leading axes reads.

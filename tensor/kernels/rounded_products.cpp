@@ -1,5 +1,6 @@
 #include <algorithm>
 
+#include "rill/tensor/kernels/block_signals.h"
 #include "rill/tensor/kernels/products.h"
 #include "rill/tensor/kernels/scratch.h"
 #include "rill/tensor/precision.h"
@@ -23,7 +24,11 @@ void multiply_stack_rounded(const Operand& a, const Operand& b, const Dims& batc
                 packed ? std::clamp<std::int64_t>(m / 8, few, 64) : many);
   const std::int64_t deepest = packed ? k : std::min<std::int64_t>(k, 1024);
 
-  cut.over_blocks(rill::count(batch), [&](const Block& at) {
+  const std::int64_t products = rill::count(batch);
+  const bool generated = runs_generated_code<Bfloat16>(m, n, k), is_long = cut.is_long(products);
+  const kernels::BlockSignals throughout(generated && !is_long);
+  cut.over_blocks(products, [&](const Block& at) {
+    const kernels::BlockSignals here(generated && is_long);
     const Matrix<float> left = matrix_of<float>(a, batch, at.product).from(at.row, 0);
     const Matrix<float> right = matrix_of<float>(b, batch, at.product).from(0, at.column);
     float* const result = c + (at.product * m + at.row) * n + at.column;

@@ -7,6 +7,7 @@
 #include "fmt/format.h"
 #include "rill/tensor/error.h"
 #include "rill/tensor/kernels/bfloat16.h"
+#include "rill/tensor/kernels/block_signals.h"
 #include "rill/tensor/kernels/copy.h"
 #include "rill/tensor/kernels/layout.h"
 #include "rill/tensor/kernels/matmul.h"
@@ -125,6 +126,7 @@ void multiply(const Stretch<T>& stretch, std::int64_t m, std::int64_t n, T* c, b
   const std::int64_t blocks = (m + tallest - 1) / tallest;
   const std::int64_t block_rows = (m + blocks - 1) / blocks;
   const bool worth_it = 2 * m * n * stretch.rows > worth_threads;
+  const BlockSignals guard(gemm::runs_generated_code<T>(m, n, stretch.rows));
   detail::parallel_parts_if(worth_it, panels.count() * blocks, [&](std::int64_t part) {
     const std::int64_t row = part % blocks * block_rows, column = panels.begin(part / blocks);
     const std::int64_t width = panels.size(part / blocks);
@@ -205,6 +207,7 @@ void multiply_rounded(const Stretch<float>& stretch, std::int64_t m, std::int64_
   constexpr std::int64_t shortest = 8, tallest = 128;
   const std::int64_t block_rows = std::clamp((m + 1) / 2, shortest, tallest);
   const bool worth_it = 2 * m * n * depth > worth_threads;
+  const BlockSignals guard(gemm::runs_generated_code<gemm::Bfloat16>(m, n, depth));
   const std::int64_t parts = (m + block_rows - 1) / block_rows;
   detail::parallel_parts_if(worth_it, parts, [&](std::int64_t part) {
     const std::int64_t row = part * block_rows;

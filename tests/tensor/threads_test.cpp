@@ -1,12 +1,21 @@
 #include "rill/tensor/threads.h"
 
+#include <pthread.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <array>
 #include <atomic>
+#include <csignal>
+#include <cstdlib>
+#include <filesystem>
 #include <numeric>
 #include <stdexcept>
 #include <string>
 #include <thread>
 #include <vector>
 
+#include "fmt/format.h"
 #include "rill/tensor/error.h"
 #include "tests/catch.h"
 
@@ -109,8 +118,168 @@ TEST_CASE("several user threads share the pool", "[tensor][threads]") {
   CHECK(totals == std::vector<std::int64_t>(4, 200 * 120));
 }
 
-TEST_CASE("set_threads rejects counts that are no number of threads", "[tensor][threads]") {
+TEST_CASE("set_threads rejects counts that are not a number of threads", "[tensor][threads]") {
   CHECK_THROWS_AS(rill::set_threads(0), rill::ValueError);
   CHECK_THROWS_AS(rill::set_threads(-3), rill::ValueError);
   CHECK_THROWS_WITH(rill::set_threads(5000), "set_threads: expected 1 to 1024 threads, got 5000");
+}
+
+TEST_CASE("set_threads is refused in the middle of parallel work", "[tensor][threads]") {
+  ThreadsRestored restored;
+  for (int threads : {1, 2}) {
+    rill::set_threads(threads);
+    std::atomic<int> refused = 0;
+    const auto attempt = [&] {
+      try {
+        rill::set_threads(3);
+      } catch (const rill::Error&) {
+        ++refused;
+      }
+    };
+    parallel_parts(4, [&](std::int64_t) { attempt(); });
+    parallel_parts(1, [&](std::int64_t) { attempt(); });
+    parallel_for(1, 10, [&](std::int64_t, std::int64_t) { attempt(); });
+    CHECK(refused == 6);
+    CHECK(rill::threads() == threads);
+    rill::set_threads(threads);  // and accepted after it
+  }
+}
+
+#if defined(__GLIBC__)
+namespace {
+
+/// While it lives, the system cannot give a thread its stack.
+struct NoThreads {
+  pthread_attr_t before;
+  NoThreads() {
+    ::pthread_getattr_default_np(&before);
+    pthread_attr_t huge;
+    ::pthread_attr_init(&huge);
+    ::pthread_attr_setstacksize(&huge, std::size_t{1} << 50);
+    ::pthread_setattr_default_np(&huge);
+    ::pthread_attr_destroy(&huge);
+  }
+  ~NoThreads() {
+    ::pthread_setattr_default_np(&before);
+    ::pthread_attr_destroy(&before);
+  }
+};
+
+// Whether two parts are worked on at once.
+void meet() {
+  std::atomic<int> inside = 0;
+  parallel_parts(2, [&](std::int64_t) {
+    ++inside;
+    while (inside.load() < 2) std::this_thread::yield();
+  });
+}
+
+}  // namespace
+
+TEST_CASE("where the system gives no more threads the old number stays", "[tensor][threads]") {
+  ThreadsRestored restored;
+  rill::set_threads(2);
+  {
+    const NoThreads none;
+    CHECK_THROWS_AS(rill::set_threads(8), rill::Error);
+    CHECK_THROWS_WITH(rill::set_threads(8), "set_threads: the system gives no more than 2 of 8 threads");
+    CHECK(rill::threads() == 2);
+    meet();
+    rill::set_threads(1);  // fewer can be had
+    CHECK(rill::threads() == 1);
+    CHECK_THROWS_WITH(rill::set_threads(2), "set_threads: the system gives no more than 1 of 2 threads");
+  }
+  rill::set_threads(3);
+  CHECK(rill::threads() == 3);
+  meet();
+}
+#endif
+
+TEST_CASE("the pool's threads run no signal handlers", "[tensor][threads][signals]") {
+  ThreadsRestored restored;
+  rill::set_threads(2);
+  const auto user = std::this_thread::get_id();
+  std::atomic<int> inside = 0;
+  std::array<std::atomic<bool>, 2> blocked{};
+  parallel_parts(2, [&](std::int64_t) {
+    ++inside;
+    while (inside.load() < 2) std::this_thread::yield();
+    sigset_t mask;
+    ::pthread_sigmask(SIG_BLOCK, nullptr, &mask);
+    bool all = true;
+    for (int signal : {SIGINT, SIGTERM, SIGHUP, SIGALRM, SIGPROF, SIGUSR1, SIGCHLD, SIGRTMIN, SIGRTMAX})
+      all = all && ::sigismember(&mask, signal) == 1;
+    const bool faults = ::sigismember(&mask, SIGSEGV) == 1 || ::sigismember(&mask, SIGFPE) == 1;
+    blocked[std::this_thread::get_id() == user ? 0 : 1] = all && !faults;
+  });
+  CHECK_FALSE(blocked[0]);
+  CHECK(blocked[1]);
+}
+
+TEST_CASE("a child of fork has a pool of its own", "[tensor][threads]") {
+#if defined(__SANITIZE_THREAD__)
+  SUCCEED("the thread sanitizer ends a child that starts threads");
+#else
+  ThreadsRestored restored;
+  rill::set_threads(2);
+  const auto works = [] {
+    std::atomic<int> inside = 0;
+    parallel_parts(2, [&](std::int64_t) {
+      ++inside;
+      while (inside.load() < 2) std::this_thread::yield();
+    });
+    rill::set_threads(4);
+    std::atomic<std::int64_t> sum = 0;
+    parallel_parts(100, [&](std::int64_t part) { sum += part; });
+    rill::set_threads(1);
+    return sum == 4950 && rill::threads() == 1;
+  };
+  const auto child_works = [&] {
+    const pid_t child = ::fork();
+    if (child == 0) ::_exit(works() ? 0 : 1);
+    int status = -1;
+    ::waitpid(child, &status, 0);
+    return status == 0;
+  };
+  parallel_parts(2, [](std::int64_t) {});
+  CHECK(child_works());
+  // Another thread has the pool when the child is made.
+  std::atomic<bool> begun = false, ended = false;
+  std::thread other([&] {
+    parallel_parts(2, [&](std::int64_t) {
+      begun = true;
+      while (!ended) std::this_thread::yield();
+    });
+  });
+  while (!begun) std::this_thread::yield();
+  CHECK(child_works());
+  ended = true;
+  other.join();
+#endif
+}
+
+TEST_CASE("RILL_THREADS is refused, at every call, until it is a number of threads", "[tensor][threads]") {
+  // The variable is read once, so a process of its own is asked.
+  const auto status = [](const std::string& value, const std::string& then) {
+    std::string command = "RILL_THREADS='" + value + "' RILL_THREADS_THEN='" + then + "' '" +
+                          std::filesystem::read_symlink("/proc/self/exe").string() +
+                          "' '[.threads-of-environment]' > /dev/null 2>&1";
+    return std::system(command.c_str());
+  };
+  for (const char* wrong : {"abc", "", "0", "-1", "1025", "2 ", "1e3", "99999999999999999999"})
+    CHECK(status(wrong, "3") == 0);
+}
+
+TEST_CASE("threads() where RILL_THREADS is wrong at first", "[.threads-of-environment]") {
+  const std::string sentence = fmt::format("RILL_THREADS: '{}' is not a number of threads from 1 to 1024",
+                                           std::getenv("RILL_THREADS"));
+  for (int call = 0; call < 2; ++call) {
+    CHECK_THROWS_AS(rill::threads(), rill::ValueError);
+    CHECK_THROWS_WITH(rill::threads(), sentence);
+    CHECK_THROWS_WITH(rill::set_threads(2), sentence);
+    CHECK_THROWS_WITH(parallel_parts(2, [](std::int64_t) {}), sentence);
+  }
+  const std::string then = std::getenv("RILL_THREADS_THEN");
+  ::setenv("RILL_THREADS", then.c_str(), 1);
+  CHECK(rill::threads() == std::stoi(then));
 }
