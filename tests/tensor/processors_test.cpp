@@ -70,13 +70,13 @@ TEST_CASE("a quota gives whole processors, at least one", "[tensor][threads][quo
 }
 
 TEST_CASE("no quota is read where none stands", "[tensor][threads][quota]") {
-  for (const char* text :
-       {"", "\n", " ", "100000", "100000 ", "0 100000", "-5 100000", "100000 0", "100000 -1", "1e5 100000",
-        "lots 100000", "100000 100000 100000", "99999999999999999999 1"}) {
+  for (const char* text : {"", "\n", " ", "100000 ", "0 100000", "-5 100000", "100000 0", "100000 -1",
+                           "1e5 100000", "lots 100000", "100000 100000 100000", "99999999999999999999 1"}) {
     CAPTURE(text);
     CHECK(quota_of(text) == std::nullopt);
     CHECK(quota_of(text, text) == std::nullopt);
   }
+  CHECK(quota_of("100000") == std::nullopt);
   CHECK(quota_of("9223372036854775807 1") == std::numeric_limits<int>::max());
   CHECK(quota_of(std::map<std::string, std::string>()) == std::nullopt);
   CHECK(quota_of({{"proc/self/cgroup", "0::/box\n"}, {"proc/self/mountinfo", mounts_2}}) == std::nullopt);
