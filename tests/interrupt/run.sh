@@ -48,7 +48,10 @@ for program in example own; do
   signals=(INT)
   [ $program = own ] || signals=(INT TERM HUP)
   begin=$(milliseconds)
-  ($program "$folder/whole.json") > "$folder/whole.log" 2>&1
+  if ! ($program "$folder/whole.json") > "$folder/whole.log" 2>&1; then
+    echo "$program failed without a signal from outside: $(tail -n 1 "$folder/whole.log")"
+    exit 1
+  fi
   duration=$(($(milliseconds) - begin))
   for ((run = 0; run < runs / 2; ++run)); do
     signal=${signals[run % ${#signals[@]}]}
