@@ -234,15 +234,24 @@ TEST_CASE("a child of fork has a pool of its own", "[tensor][threads]") {
     rill::set_threads(1);
     return sum == 4950 && rill::threads() == 1;
   };
-  const auto child_works = [&] {
+  const auto in_child = [](const auto& holds) {
     const pid_t child = ::fork();
-    if (child == 0) ::_exit(works() ? 0 : 1);
+    if (child == 0) ::_exit(holds() ? 0 : 1);
     int status = -1;
     ::waitpid(child, &status, 0);
     return status == 0;
   };
   parallel_parts(2, [](std::int64_t) {});
-  CHECK(child_works());
+  CHECK(in_child(works));
+#if defined(__GLIBC__)
+  // One that can have no threads computes alone.
+  CHECK(in_child([] {
+    const NoThreads none;
+    std::int64_t sum = 0;
+    parallel_parts(100, [&](std::int64_t part) { sum += part; });
+    return sum == 4950 && rill::threads() == 1;
+  }));
+#endif
   // Another thread has the pool when the child is made.
   std::atomic<bool> begun = false, ended = false;
   std::thread other([&] {
@@ -252,7 +261,7 @@ TEST_CASE("a child of fork has a pool of its own", "[tensor][threads]") {
     });
   });
   while (!begun) std::this_thread::yield();
-  CHECK(child_works());
+  CHECK(in_child(works));
   ended = true;
   other.join();
 #endif
