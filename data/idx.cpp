@@ -72,6 +72,10 @@ std::vector<std::uint8_t> read_up_to(Source& source, std::uint64_t count, const 
 }  // namespace
 
 Idx read_idx(const std::string& path, int rank) {
+  return detail::read_idx(path, rank, [](const Shape&) {});
+}
+
+Idx detail::read_idx(const std::string& path, int rank, const std::function<void(const Shape&)>& check) {
   constexpr int largest_rank = 255;
   if (rank < 0 || rank > largest_rank)
     throw ValueError(fmt::format("read_idx: {} axes; expected 0 to {}", rank, largest_rank));
@@ -92,6 +96,7 @@ Idx read_idx(const std::string& path, int rank) {
 
   Idx idx;
   for (int axis = 0; axis < rank; ++axis) idx.shape.push_back(big_endian(bytes.data() + 4 + 4 * axis));
+  check(idx.shape);
   const std::uint64_t promised = product(idx.shape);
   if (const auto found = source.remaining(); found && *found > promised)
     throw FileError(fmt::format("{}: {} trailing bytes after the {} that its sizes {} promise", path,

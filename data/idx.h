@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -20,5 +21,10 @@ struct Idx {
 /// data is damaged; ValueError unless 0 <= rank <= 255. Memory grows with what the file holds, not with what
 /// it promises. The format is described on the page of the MNIST database (LeCun, Cortes and Burges).
 Idx read_idx(const std::string& path, int rank);
+
+namespace detail {
+/// The same. `check` is given the shape before memory is taken for the elements, and may throw.
+Idx read_idx(const std::string& path, int rank, const std::function<void(const Shape&)>& check);
+}  // namespace detail
 
 }  // namespace rill::data

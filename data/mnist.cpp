@@ -27,14 +27,16 @@ std::string find(const std::string& folder, const std::string& name) {
 Dataset load(const std::string& folder, const std::string& part) {
   const std::string image_path = find(folder, part + "-images-idx3-ubyte");
   const std::string label_path = find(folder, part + "-labels-idx1-ubyte");
-  Idx images = read_idx(image_path, 3);
-  Idx labels = read_idx(label_path, 1);
-  if (images.shape[1] != side || images.shape[2] != side)
-    throw FileError(fmt::format("{}: images of {} x {}, where MNIST has {} x {}", image_path, images.shape[1],
-                                images.shape[2], side, side));
-  if (images.shape[0] != labels.shape[0])
-    throw FileError(fmt::format("{} holds {} images, but {} holds {} labels", image_path, images.shape[0],
-                                label_path, labels.shape[0]));
+  Idx images = detail::read_idx(image_path, 3, [&](const Shape& shape) {
+    if (shape[1] != side || shape[2] != side)
+      throw FileError(fmt::format("{}: images of {} x {}, where MNIST has {} x {}", image_path, shape[1],
+                                  shape[2], side, side));
+  });
+  Idx labels = detail::read_idx(label_path, 1, [&](const Shape& shape) {
+    if (shape[0] != images.shape[0])
+      throw FileError(fmt::format("{} holds {} images, but {} holds {} labels", image_path, images.shape[0],
+                                  label_path, shape[0]));
+  });
   const auto wrong =
       std::find_if(labels.bytes.begin(), labels.bytes.end(), [](auto label) { return label >= classes; });
   if (wrong != labels.bytes.end())
