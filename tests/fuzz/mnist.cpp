@@ -3,7 +3,6 @@
 
 #include <array>
 #include <filesystem>
-#include <fstream>
 
 #include "tests/fuzz/memory_file.h"
 
@@ -14,16 +13,6 @@ namespace fs = std::filesystem;
 constexpr std::array<const char*, 4> names = {"train-images-idx3-ubyte", "train-labels-idx1-ubyte",
                                               "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"};
 
-struct Folder {
-  fs::path path;
-  Folder() {
-    std::string pattern = (fs::temp_directory_path() / "rill-fuzz-XXXXXX").string();
-    if (!::mkdtemp(pattern.data())) std::abort();
-    path = pattern;
-  }
-  ~Folder() { fs::remove_all(path); }
-};
-
 // An image of zeros and a label of 0, as MNIST's files hold them.
 std::string one(bool is_image) {
   using namespace std::string_literals;
@@ -31,28 +20,42 @@ std::string one(bool is_image) {
                   : "\0\0\x08\x01\0\0\0\x01\0"s;
 }
 
-void write(const fs::path& path, std::string_view bytes) {
-  std::ofstream(path, std::ios::binary).write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
-}
+// A folder whose files are in memory.
+struct Folder {
+  fs::path path;
+  std::array<rill::fuzz::MemoryFile, names.size()> files;
+  Folder() {
+    std::string pattern = (fs::temp_directory_path() / "rill-fuzz-XXXXXX").string();
+    if (!::mkdtemp(pattern.data())) std::abort();
+    path = pattern;
+    for (std::size_t i = 0; i < names.size(); ++i) {
+      fs::create_symlink(files[i].path(), path / names[i]);
+      write_valid(i);
+    }
+  }
+  ~Folder() { fs::remove_all(path); }
+
+  // An image or a label, as MNIST has them.
+  void write_valid(std::size_t i) {
+    const std::string bytes = one(i % 2 == 0);
+    files[i].write({reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size()});
+  }
+};
 
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-  static const Folder folder;
-  static const bool is_prepared = [] {
-    for (std::size_t i = 0; i < names.size(); ++i) write(folder.path / names[i], one(i % 2 == 0));
-    return true;
-  }();
-  if (!is_prepared || size == 0) return 0;
+  static Folder folder;
+  if (size == 0) return 0;
   // The first byte says which file the others are.
   const std::size_t which = data[0] % names.size();
-  write(folder.path / names[which], {reinterpret_cast<const char*>(data) + 1, size - 1});
+  folder.files[which].write({data + 1, size - 1});
   rill::fuzz::may_refuse([] {
     const auto [training, test] = rill::data::load_mnist(folder.path.string());
     if (training.feature_shape() != rill::Shape{28, 28}) std::abort();
     training.rows(0, training.size());
     test.rows(0, test.size());
   });
-  write(folder.path / names[which], one(which % 2 == 0));
+  folder.write_valid(which);
   return 0;
 }
