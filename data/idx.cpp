@@ -42,14 +42,21 @@ std::uint32_t big_endian(const std::uint8_t* bytes) {
          bytes[3];
 }
 
-// The sizes of a hostile header may multiply to more than 64 bits hold; no file has that many bytes.
-std::uint64_t product(const Shape& shape) {
-  if (std::find(shape.begin(), shape.end(), 0) != shape.end()) return 0;
+// The sizes of a hostile header may multiply to more than 64 bits hold; no file has that many bytes. Where a
+// size is 0 there are none to read, but no tensor has such a shape.
+std::uint64_t product(const Shape& shape, const std::string& path) {
   std::uint64_t result = 1;
+  bool is_empty = false, fits = true;
   for (const std::int64_t size : shape)
-    if (__builtin_mul_overflow(result, static_cast<std::uint64_t>(size), &result))
-      return std::numeric_limits<std::uint64_t>::max();
-  return result;
+    if (size == 0)
+      is_empty = true;
+    else
+      fits = fits && !__builtin_mul_overflow(result, static_cast<std::uint64_t>(size), &result) &&
+             result <= std::numeric_limits<std::int64_t>::max();
+  if (is_empty && !fits)
+    throw FileError(fmt::format("{}: the sizes {} are too large for a shape", path, to_string(shape)));
+  if (!fits) return std::numeric_limits<std::uint64_t>::max();
+  return is_empty ? 0 : result;
 }
 
 // Up to `count` bytes, fewer where the source ends. Memory is taken as they come, whatever a header promises.
@@ -97,7 +104,7 @@ Idx detail::read_idx(const std::string& path, int rank, const std::function<void
   Idx idx;
   for (int axis = 0; axis < rank; ++axis) idx.shape.push_back(big_endian(bytes.data() + 4 + 4 * axis));
   check(idx.shape);
-  const std::uint64_t promised = product(idx.shape);
+  const std::uint64_t promised = product(idx.shape, path);
   if (const auto found = source.remaining(); found && *found > promised)
     throw FileError(fmt::format("{}: {} trailing bytes after the {} that its sizes {} promise", path,
                                 *found - promised, promised, to_string(idx.shape)));

@@ -109,13 +109,21 @@ TEST_CASE("a rank that no IDX file has is refused", "[data][idx]") {
   CHECK_THROWS_AS(data::read_idx("labels", 256), ValueError);
 }
 
-TEST_CASE("sizes of which one is 0 promise nothing, however large the others", "[data][idx]") {
+TEST_CASE("sizes of which one is 0 promise nothing, but must fit a shape", "[data][idx]") {
   const Folder folder;
-  const std::vector<std::uint32_t> sizes{0xffffffff, 0xffffffff, 0xffffffff, 0};
-  CHECK(data::read_idx(folder.write("images", idx_bytes(sizes, {})), 4).bytes.empty());
-  CHECK(
-      folder.shortened(message([&] { data::read_idx(folder.write("images", idx_bytes(sizes, {5})), 4); })) ==
-      "images: 1 trailing bytes after the 0 that its sizes [4294967295, 4294967295, 4294967295, 0] promise");
+  const auto reading_images = [&](const std::vector<std::uint32_t>& sizes, const Bytes& elements) {
+    const std::string file = folder.write("images", idx_bytes(sizes, elements));
+    return folder.shortened(message([&] {
+      const data::Idx idx = data::read_idx(file, 3);
+      CHECK(idx.bytes.empty());
+      CHECK(count(idx.shape) == 0);
+    }));
+  };
+  CHECK(reading_images({0xffffffff, 0, 0x7fffffff}, {}) == "no FileError");
+  CHECK(reading_images({0xffffffff, 0, 1}, {5}) ==
+        "images: 1 trailing bytes after the 0 that its sizes [4294967295, 0, 1] promise");
+  CHECK(reading_images({0xffffffff, 0xffffffff, 0}, {}) ==
+        "images: the sizes [4294967295, 4294967295, 0] are too large for a shape");
 }
 
 TEST_CASE("gzip data that holds more or less than the sizes promise is refused", "[data][idx]") {
@@ -169,6 +177,8 @@ TEST_CASE("a file that is not there, or is a folder, is refused", "[data][idx]")
   const std::string path = folder.path.string();
   CHECK(message([&] { data::read_idx(path + "/nothing", 1); }) ==
         path + "/nothing: cannot be opened: No such file or directory");
+  CHECK(message([&] { data::read_idx(path + std::string("/a\0b", 4), 1); }) ==
+        path + "/a: a path with a zero byte after this");
   CHECK(message([&] { data::read_idx(path, 1); }) == path + ": a folder, where a file was expected");
 }
 
