@@ -1,9 +1,13 @@
 #include "rill/autograd/checkpoint.h"
 
 #include <algorithm>
+#include <optional>
 
+#include "fmt/format.h"
 #include "rill/autograd/recording.h"
+#include "rill/tensor/error.h"
 #include "rill/tensor/kernels/copy.h"
+#include "rill/tensor/precision.h"
 #include "rill/tensor/random.h"
 
 namespace rill {
@@ -18,13 +22,12 @@ using Function = std::function<std::vector<Tensor>(const std::vector<Tensor>&)>;
 // Lets the recording take operations in the middle of a sweep that is not itself recorded.
 class Recorded {
  public:
-  explicit Recorded(Recording& recording)
-      : recording_(recording), paused_(std::exchange(recording.paused, 0)) {
-    detail::update_current(recording_);
+  explicit Recorded(Recording& recording) : recording_(recording), paused_(recording.paused.exchange(0)) {
+    recording_.update_current();
   }
   ~Recorded() {
     recording_.paused = paused_;
-    detail::update_current(recording_);
+    recording_.update_current();
   }
   Recorded(const Recorded&) = delete;
   Recorded& operator=(const Recorded&) = delete;
@@ -60,22 +63,88 @@ class SameTrainingMode {
   std::optional<bool> now_;
 };
 
+// What OnParameterUse called in an earlier call, for a while.
+class SameParameterUse {
+ public:
+  explicit SameParameterUse(const OnParameterUse::Function* f)
+      : now_(std::exchange(detail::on_parameter_use, f)) {}
+  ~SameParameterUse() { detail::on_parameter_use = now_; }
+  SameParameterUse(const SameParameterUse&) = delete;
+  SameParameterUse& operator=(const SameParameterUse&) = delete;
+
+ private:
+  const OnParameterUse::Function* now_;
+};
+
+// The precision of products of an earlier call, for a while. All threads see it.
+class SamePrecision {
+ public:
+  explicit SamePrecision(Precision precision) : now_(matmul_precision()) { set_matmul_precision(precision); }
+  ~SamePrecision() { set_matmul_precision(now_); }
+  SamePrecision(const SamePrecision&) = delete;
+  SamePrecision& operator=(const SamePrecision&) = delete;
+
+ private:
+  Precision now_;
+};
+
+// Notes the values that parameters have in a call, or gives those that were noted.
+class WithParameterValues {
+ public:
+  WithParameterValues(Recording& recording, detail::ParameterValues& values)
+      : recording_(recording), now_(std::exchange(recording.parameter_values, &values)) {
+    values.outer = now_;
+  }
+  ~WithParameterValues() { recording_.parameter_values = now_; }
+  WithParameterValues(const WithParameterValues&) = delete;
+  WithParameterValues& operator=(const WithParameterValues&) = delete;
+
+ private:
+  Recording& recording_;
+  detail::ParameterValues* now_;
+};
+
 struct Mark {
   std::size_t op, value;
   detail::Arena::Mark arena;
   explicit Mark(const Recording& r) : op(r.ops.size()), value(r.values.size()), arena(r.arena.mark()) {}
 };
 
+// What a call sees besides its inputs and what it captured.
+struct Surroundings {
+  Generator::State numbers = default_generator().state();
+  std::optional<bool> training = detail::training_mode;
+  Precision precision = matmul_precision();
+  OnParameterUse::Function on_parameter_use =
+      detail::on_parameter_use ? *detail::on_parameter_use : OnParameterUse::Function();
+  detail::ParameterValues parameters;
+};
+
+// Drops what a call records, however it ends.
+class DroppedAfter {
+ public:
+  explicit DroppedAfter(Recording& recording) : recording_(recording), mark_(recording) {}
+  ~DroppedAfter() { recording_.rewind(mark_.op, mark_.value, mark_.arena); }
+  DroppedAfter(const DroppedAfter&) = delete;
+  DroppedAfter& operator=(const DroppedAfter&) = delete;
+
+ private:
+  Recording& recording_;
+  Mark mark_;
+};
+
 struct Recompute {
   Function f;
   std::vector<Tensor> inputs;
+  std::size_t results;
   std::vector<std::uint32_t> sources;  // what f used of the tape, its inputs or not
-  Generator::State numbers;
-  std::optional<bool> training;
+  Surroundings surroundings;
 
   void operator()(Backward& b) {
     Recording& recording = detail::this_thread();
-    const Mark mark(recording);
+    const std::size_t first_op = recording.ops.size();
+    std::optional<DroppedAfter> dropped;
+    if (!b.recorded()) dropped.emplace(recording);
     std::vector<std::size_t> wanted;
     std::vector<std::uint32_t> places;
     for (std::size_t i = 0; i < sources.size(); ++i) {
@@ -86,15 +155,22 @@ struct Recompute {
     std::vector<Target> targets;
     {
       const Recorded again(recording);
-      const SameNumbers same(numbers);
-      const SameTrainingMode same_mode(training);
+      const SameNumbers same(surroundings.numbers);
+      const SameTrainingMode same_mode(surroundings.training);
+      const SamePrecision same_precision(surroundings.precision);
+      const auto& on_use = surroundings.on_parameter_use;
+      const SameParameterUse same_use(on_use ? &on_use : nullptr);
+      const WithParameterValues same_values(recording, surroundings.parameters);
       const std::vector<Tensor> outputs = f(inputs);
+      if (outputs.size() != results)
+        throw ValueError(fmt::format(
+            "checkpoint: the function gave {} tensors and, when it was called again for the gradient, {}",
+            results, outputs.size()));
       for (std::size_t j = 0; j < outputs.size(); ++j)
         if (b.cotangent(j).defined()) targets.emplace_back(outputs[j], b.cotangent(j));
     }
-    auto gradients = detail::sweep(recording, mark.op, targets, places, !b.recorded());
+    auto gradients = detail::sweep(recording, first_op, targets, places, !b.recorded());
     for (std::size_t k = 0; k < wanted.size(); ++k) b.give(wanted[k], std::move(gradients[k]));
-    if (!b.recorded()) recording.rewind(mark.op, mark.value, mark.arena);
   }
 };
 
@@ -107,11 +183,17 @@ bool keeps_more(const Tensor& x) {
 }  // namespace
 
 std::vector<Tensor> checkpoint(Function f, const std::vector<Tensor>& inputs) {
-  if (!detail::current) return f(inputs);
-  Recording& recording = *detail::current;
+  if (!detail::active()) return f(inputs);
+  Recording& recording = *detail::active();
   const Mark mark(recording);
-  const Generator::State numbers = default_generator().state();
-  std::vector<Tensor> outputs = f(inputs);
+  const std::uint64_t same_recording = recording.id;
+  Surroundings surroundings;
+  std::vector<Tensor> outputs;
+  {
+    const WithParameterValues noted(recording, surroundings.parameters);
+    outputs = f(inputs);
+  }
+  if (recording.id != same_recording) return outputs;  // all tapes have ended meanwhile, on another thread
   std::vector<std::uint32_t> sources;
   for (Tensor& y : outputs) {
     // One that f only passes on enters no operation.
@@ -140,7 +222,9 @@ std::vector<Tensor> checkpoint(Function f, const std::vector<Tensor>& inputs) {
     sources.push_back(recording.place(leaf));
     recording.parameters.emplace(id, Recording::Leaf{leaf, sources.back()});
     recording.parameter_order.push_back(id);
+    surroundings.parameters.note(id, leaf);
   }
+  surroundings.parameters.is_replay = true;
   if (sources.empty()) return outputs;
 
   detail::begin_op("checkpoint");
@@ -149,7 +233,7 @@ std::vector<Tensor> checkpoint(Function f, const std::vector<Tensor>& inputs) {
     ++recording.ops.back().edges;
   }
   detail::set_joint(
-      detail::make_rule(Recompute{std::move(f), inputs, sources, numbers, detail::training_mode}));
+      detail::make_rule(Recompute{std::move(f), inputs, outputs.size(), sources, std::move(surroundings)}));
   for (Tensor& y : outputs) y = detail::add_output(std::move(y), false);
   return outputs;
 }

@@ -12,9 +12,11 @@ namespace rill {
 /// memory: a sequence of T steps in sqrt(T) such pieces holds the records of sqrt(T) steps at a time.
 ///
 /// f may use parameters and other tensors that it captures; they get their gradients. It must compute the
-/// same when it is called again: the random numbers that it draws from default_generator() are the same ones,
-/// and nn::TrainingMode is what it was. What else is set outside of f, such as set_matmul_precision or
-/// OnParameterUse, is what it is during the reverse sweep.
+/// same when it is called again, so it must not change what it uses. It then sees what it saw at first: the
+/// values that parameters had, however they were updated since, the random numbers of default_generator(),
+/// nn::TrainingMode, OnParameterUse (of whose function a copy is kept) and set_matmul_precision (which holds
+/// for all threads, for as long). Capture other tensors by value. Throws ValueError, in the sweep, when f
+/// gives another number of tensors than at first.
 std::vector<Tensor> checkpoint(std::function<std::vector<Tensor>(const std::vector<Tensor>&)> f,
                                const std::vector<Tensor>& inputs);
 

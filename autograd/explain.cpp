@@ -63,10 +63,10 @@ std::string quoted(const std::string& text) {
 }  // namespace
 
 std::string Tape::explain(const ParameterNames& names) const {
-  const Recording& r = detail::this_thread();
+  const Recording& r = recording("tape.explain");
   std::map<std::string, Total> by_name, by_layer;
   Total all;
-  for (std::size_t o = first_op_; o < r.ops.size(); ++o) {
+  for (std::size_t o = open_->first_op; o < r.ops.size(); ++o) {
     const auto& op = r.ops[o];
     const std::int64_t bytes = result_bytes(r, op);
     for (Total* total : {&all, &by_name[op.name], &by_layer[layer_of(r.places[op.place], names)]}) {
@@ -81,24 +81,25 @@ std::string Tape::explain(const ParameterNames& names) const {
 
 std::string Tape::graphviz(const ParameterNames& names) const {
   constexpr std::size_t most_nodes = 1000;
-  const Recording& r = detail::this_thread();
-  const bool each = r.ops.size() - first_op_ <= most_nodes;
+  const Recording& r = recording("tape.graphviz");
+  const std::size_t first_op = open_->first_op;
+  const bool each = r.ops.size() - first_op <= most_nodes;
   std::map<std::string, std::int64_t> nodes;  // by label, the number of operations
   std::set<std::pair<std::string, std::string>> edges;
   const auto label = [&](std::int64_t o) {
     const auto& op = r.ops[static_cast<std::size_t>(o)];
     if (!each) return fmt::format("{}\n{}", op.name, layer_of(r.places[op.place], names));
-    return fmt::format("{} {}\n{}\n{}", o - static_cast<std::int64_t>(first_op_), op.name,
+    return fmt::format("{} {}\n{}\n{}", o - static_cast<std::int64_t>(first_op), op.name,
                        to_string(r.values[op.first_output].shape), to_string(r.places[op.place], names));
   };
-  for (std::size_t o = first_op_; o < r.ops.size(); ++o) {
+  for (std::size_t o = first_op; o < r.ops.size(); ++o) {
     const auto& op = r.ops[o];
     const std::string to = label(static_cast<std::int64_t>(o));
     ++nodes[to];
     for (std::uint32_t e = op.first_edge; e < op.first_edge + op.edges; ++e) {
       if (r.edges[e].value == Recording::no_value) continue;
       const std::int64_t from = r.values[r.edges[e].value].op;
-      if (from >= static_cast<std::int64_t>(first_op_)) edges.emplace(label(from), to);
+      if (from >= static_cast<std::int64_t>(first_op)) edges.emplace(label(from), to);
       const std::string name = r.name_of(r.edges[e].value, names);
       if (!name.empty()) edges.emplace(name, to);
     }

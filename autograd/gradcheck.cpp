@@ -36,7 +36,7 @@ Tensor moved(const DifferentiableFunction& f, std::vector<Tensor> inputs, std::s
              std::int64_t element, double step) {
   Tensor& x = inputs[input];
   x = kernels::copy(x);
-  x.mutable_span<double>()[static_cast<std::size_t>(element)] += step;
+  detail::TensorAccess::raw<double>(x)[element] += step;
   return f(inputs);
 }
 

@@ -1,6 +1,8 @@
 #include "rill/autograd/parameter.h"
 
 #include <atomic>
+#include <cstddef>
+#include <cstring>
 
 #include "fmt/format.h"
 #include "rill/autograd/recording.h"
@@ -12,9 +14,38 @@ using detail::TensorAccess;
 
 namespace {
 
-thread_local constinit OnParameterUse* innermost = nullptr;
+/// Whether b, which may be written to at any time, holds still what a is a copy of.
+bool is_copy_of(const Tensor& a, const Tensor& b) {
+  if (!TensorAccess::is_exposed(b) || !a.is_contiguous() || !(a.shape() == b.shape()) ||
+      a.dtype() != b.dtype())
+    return false;
+  const std::size_t size = size_of(a.dtype());
+  const auto first = [size](const Tensor& x) {
+    return TensorAccess::data<std::byte>(x) +
+           static_cast<std::size_t>(TensorAccess::body(x).offset) * (size - 1);
+  };
+  return std::memcmp(first(a), first(b), static_cast<std::size_t>(a.count()) * size) == 0;
+}
 
 }  // namespace
+
+namespace detail {
+
+thread_local constinit const OnParameterUse::Function* on_parameter_use = nullptr;
+
+const Tensor* ParameterValues::find(std::uint64_t parameter) const {
+  for (const auto* call = this; call; call = call->outer)
+    if (const auto found = call->values.find(parameter); call->is_replay && found != call->values.end())
+      return &found->second;
+  return nullptr;
+}
+
+void ParameterValues::note(std::uint64_t parameter, const Tensor& value) {
+  for (auto* call = this; call; call = call->outer)
+    if (!call->is_replay) call->values.insert_or_assign(parameter, value);
+}
+
+}  // namespace detail
 
 Parameter::Parameter(Tensor value) : value_(std::move(value)) {
   if (!is_floating(value_.dtype()))
@@ -23,18 +54,24 @@ Parameter::Parameter(Tensor value) : value_(std::move(value)) {
 }
 
 Parameter::operator Tensor() const {
-  Tensor value = on_tape();
-  return innermost && trainable && detail::current ? innermost->f_(*this, value) : value;
+  detail::ParameterValues* known = detail::this_thread().parameter_values;
+  const Tensor* earlier = known ? known->find(id_) : nullptr;
+  Tensor value = earlier ? *earlier : on_tape();
+  if (known) known->note(id_, value);
+  return detail::on_parameter_use && detail::is_tracked(value) ? (*detail::on_parameter_use)(*this, value)
+                                                               : value;
 }
 
 Tensor Parameter::on_tape() const {
-  auto* recording = detail::current;
+  auto* recording = detail::active();
   const bool tracked = recording && trainable;
+  if (recording && !trainable) recording->met_frozen = true;
   if (tracked) {
     const auto found = recording->parameters.find(id_);
     if (found != recording->parameters.end()) {
-      if (TensorAccess::body(found->second.value).storage == TensorAccess::body(value_).storage)
-        return found->second.value;
+      const Tensor& leaf = found->second.value;
+      if (TensorAccess::body(leaf).storage == TensorAccess::body(value_).storage || is_copy_of(leaf, value_))
+        return leaf;
       // It was updated since the tape used it first: from here on the source is the new value.
       std::erase(recording->parameter_order, id_);
       recording->parameters.erase(found);
@@ -42,7 +79,7 @@ Tensor Parameter::on_tape() const {
   }
   const auto& body = TensorAccess::body(value_);
   Tensor alias = TensorAccess::view(value_, body.offset, body.shape, body.strides);
-  TensorAccess::mutable_body(alias).reused = true;
+  TensorAccess::mutable_body(alias).reused = tracked || !body.exposed;
   if (!tracked) return alias;
   alias = recording->append(std::move(alias), -1);
   recording->parameters.emplace(id_, detail::Recording::Leaf{alias, recording->place(alias)});
@@ -50,9 +87,10 @@ Tensor Parameter::on_tape() const {
   return alias;
 }
 
-OnParameterUse::OnParameterUse(Function f) : f_(std::move(f)), outer_(std::exchange(innermost, this)) {}
+OnParameterUse::OnParameterUse(Function f)
+    : f_(std::move(f)), outer_(std::exchange(detail::on_parameter_use, &f_)) {}
 
-OnParameterUse::~OnParameterUse() { innermost = outer_; }
+OnParameterUse::~OnParameterUse() { detail::on_parameter_use = outer_; }
 
 std::uint64_t Parameter::next_id() noexcept {
   static std::atomic<std::uint64_t> next{1};

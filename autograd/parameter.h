@@ -68,9 +68,8 @@ class OnParameterUse {
   OnParameterUse& operator=(const OnParameterUse&) = delete;
 
  private:
-  friend class Parameter;
   Function f_;
-  OnParameterUse* outer_;
+  const Function* outer_;
 };
 
 }  // namespace rill

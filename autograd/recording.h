@@ -3,12 +3,14 @@
 // What the tapes of one thread share: one list of values and operations in order of execution, which is
 // already a topological order. A Tape is a bookmark in it.
 
+#include <atomic>
 #include <cstddef>
 #include <memory>
 #include <optional>
 #include <unordered_map>
 #include <vector>
 
+#include "rill/autograd/parameter.h"
 #include "rill/autograd/place.h"
 #include "rill/autograd/record.h"
 
@@ -31,6 +33,25 @@ class Arena {
   };
   std::vector<Block> blocks_;
   Mark at_;
+};
+
+/// A tape of a recording.
+struct OpenTape {
+  std::size_t first_op;
+  std::atomic<bool> ended{false};
+  explicit OpenTape(std::size_t first) : first_op(first) {}
+};
+
+/// The values that parameters had in a call of checkpoint()'s function, for when it is called again.
+struct ParameterValues {
+  std::unordered_map<std::uint64_t, Tensor> values;  ///< by Parameter::id(), on the tape where trainable
+  bool is_replay = false;                            ///< whether they are given instead of noted
+  ParameterValues* outer = nullptr;                  ///< of the call around this one
+
+  /// The value to give, or null.
+  const Tensor* find(std::uint64_t parameter) const;
+  /// Notes a value, here and around.
+  void note(std::uint64_t parameter, const Tensor& value);
 };
 
 class Recording {
@@ -60,9 +81,14 @@ class Recording {
     std::uint32_t place;
   };
 
+  ~Recording() { rewind(0, 0, {}); }
+
   std::uint64_t id = 0;
-  int depth = 0;  ///< of nested tapes
-  int paused = 0;
+  /// Those that this thread does not know to have ended, outermost first. They may end in any order, and on
+  /// another thread, which changes nothing here but `open`.
+  std::vector<std::shared_ptr<OpenTape>> tapes;
+  std::atomic<int> open{0};  ///< how many of them have not ended
+  std::atomic<int> paused{0};
   std::size_t innermost_op = 0;  ///< the first that the innermost tape may record
   std::uint32_t next_serial = 0;
   std::vector<Value> values;
@@ -71,22 +97,26 @@ class Recording {
   std::vector<Place> places;
   const Place* last_place = nullptr;  ///< whose copy is the last of `places`
   struct Checking {
-    int depth = 0;  ///< of the tape that checks values, 0 for none
+    const OpenTape* by = nullptr;  ///< the tape that checks values
     ParameterNames names;
     std::vector<Tensor> inputs;  ///< of the operation that is being recorded
   } checking;
   std::unordered_map<std::uint64_t, Leaf> parameters;  ///< by Parameter::id()
   std::vector<std::uint64_t> parameter_order;
+  bool met_frozen = false;  ///< whether a parameter that is not trainable was used
+  ParameterValues* parameter_values = nullptr;
   Arena arena;
 
   /// The place of x among the values, or no_value.
   std::uint32_t place(const Tensor& x) const noexcept;
   /// x as a new value made by `op`.
   Tensor append(Tensor x, std::int64_t op);
-  void begin();
-  void check_finite(int depth, const ParameterNames& names);
-  /// Ends the checking of a tape of this depth.
-  void end_checking(int depth);
+  std::shared_ptr<OpenTape> begin_tape();
+  /// Forgets the tapes that have ended, and all that was recorded when none is left.
+  void drop_ended_tapes();
+  /// Sets `current`.
+  void update_current();
+  void check_finite(const OpenTape& by, const ParameterNames& names);
   /// The name of a parameter's value, or nothing.
   std::string name_of(std::uint32_t value, const ParameterNames& names) const;
   /// Drops what an operation keeps for its gradients.
@@ -97,11 +127,14 @@ class Recording {
 
 /// What nn::TrainingMode sets; here because checkpoint() runs its function again under the mode of its call.
 extern thread_local constinit std::optional<bool> training_mode;
+/// What the innermost OnParameterUse calls, or null; here for the same reason.
+extern thread_local constinit const OnParameterUse::Function* on_parameter_use;
 
-/// This thread's recording, whether or not it takes operations now.
-Recording& this_thread();
-/// Sets `current` by depth and pauses.
-void update_current(Recording& recording);
+/// This thread's recording, whether or not it takes operations now. The tapes keep it too.
+const std::shared_ptr<Recording>& shared_recording();
+inline Recording& this_thread() { return *shared_recording(); }
+/// The same as long as it takes operations, else null.
+Recording* active();
 
 /// The reverse sweep: the gradients of the targets with respect to the values at `sources`, from operations
 /// at or after `first_op`. One that is the last of these operations, and is not recorded itself, may write

@@ -101,6 +101,7 @@ struct Cotangent {
 Tensor gather_products(const std::vector<std::pair<Tensor, Tensor>>& products, bool recorded,
                        kernels::RoundedRight& rounded) {
   if (!recorded) return kernels::sum_of_products(products, &rounded);
+  if (products.size() == 1) return matmul(transpose(products[0].first, 0, 1), products[0].second);
   std::vector<Tensor> left, right;
   for (const auto& [l, r] : products) {
     left.push_back(l);
@@ -163,6 +164,7 @@ class Sweep final : public Backward {
         return wait_with(c.wait(), std::move(g), info.shape, op);
     }
     if (c.pending && c.pending->coverage) close_gaps(place);
+    if (TensorAccess::is_exposed(g)) g = Tensor(g);
     if (!c.value.defined())
       c.value = std::move(g);
     else if (recorded_)
@@ -598,7 +600,7 @@ Tensor seed_of(const Target& target) {
 
 std::vector<Tensor> sweep(Recording& recording, std::size_t first_op, std::span<const Target> targets,
                           const std::vector<std::uint32_t>& sources, bool is_last) {
-  const bool recorded = recording.depth >= 2 && recording.paused == 0;
+  const bool recorded = recording.open >= 2 && recording.paused == 0;
   std::optional<PauseRecording> pause;
   if (!recorded) pause.emplace();
   Sweep sweep(recording, first_op, recorded, is_last);

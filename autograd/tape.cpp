@@ -1,5 +1,6 @@
 #include "rill/autograd/tape.h"
 
+#include <algorithm>
 #include <atomic>
 #include <iterator>
 
@@ -8,6 +9,7 @@
 #include "rill/autograd/named.h"
 #include "rill/autograd/recording.h"
 #include "rill/tensor/error.h"
+#include "rill/tensor/per_thread.h"
 
 namespace rill {
 
@@ -20,13 +22,14 @@ thread_local constinit Recording* current = nullptr;
 thread_local constinit bool checking = false;
 thread_local constinit std::optional<bool> training_mode;
 
-Recording& this_thread() {
-  static thread_local Recording recording;
+const std::shared_ptr<Recording>& shared_recording() {
+  auto& recording = PerThread<std::shared_ptr<Recording>>::get();
+  if (!recording) recording = std::make_shared<Recording>();
   return recording;
 }
 
-void update_current(Recording& recording) {
-  current = recording.depth > 0 && recording.paused == 0 ? &recording : nullptr;
+Recording* active() {
+  return current && current->open.load(std::memory_order_relaxed) > 0 ? current : nullptr;
 }
 
 void* Arena::allocate(std::size_t size, std::size_t alignment) {
@@ -54,8 +57,8 @@ std::uint32_t Recording::place(const Tensor& x) const noexcept {
 }
 
 Tensor Recording::append(Tensor x, std::int64_t op) {
-  // A body that others hold already must not change under them.
-  if (!TensorAccess::sole_handle(x) || TensorAccess::body(x).slot.tape != 0)
+  // A body that others hold already must not change under them, nor the elements under the tape.
+  if (!TensorAccess::sole_handle(x) || TensorAccess::body(x).slot.tape != 0 || TensorAccess::is_exposed(x))
     x = TensorAccess::view(x, TensorAccess::body(x).offset, x.shape(), x.strides());
   auto& body = TensorAccess::mutable_body(x);
   body.weak = false;
@@ -65,11 +68,38 @@ Tensor Recording::append(Tensor x, std::int64_t op) {
   return x;
 }
 
-void Recording::begin() {
-  static std::atomic<std::uint64_t> next{1};
-  id = next.fetch_add(1, std::memory_order_relaxed);
-  next_serial = 0;
+std::shared_ptr<OpenTape> Recording::begin_tape() {
+  drop_ended_tapes();
+  if (tapes.empty()) {
+    static std::atomic<std::uint64_t> next{1};
+    id = next.fetch_add(1, std::memory_order_relaxed);
+    next_serial = 0;
+    met_frozen = false;
+  }
+  tapes.push_back(std::make_shared<OpenTape>(ops.size()));
+  innermost_op = ops.size();
+  open.fetch_add(1, std::memory_order_relaxed);
+  update_current();
+  return tapes.back();
 }
+
+void Recording::drop_ended_tapes() {
+  std::erase_if(tapes, [](const auto& tape) { return tape->ended.load(std::memory_order_acquire); });
+  if (checking.by && std::none_of(tapes.begin(), tapes.end(),
+                                  [this](const auto& tape) { return tape.get() == checking.by; })) {
+    checking = {};
+    --reading_tensors;
+    detail::checking = false;
+  }
+  innermost_op = tapes.empty() ? 0 : tapes.back()->first_op;
+  if (tapes.empty()) {
+    rewind(0, 0, {});
+    places.clear();
+  }
+  update_current();
+}
+
+void Recording::update_current() { current = !tapes.empty() && paused == 0 ? this : nullptr; }
 
 void Recording::drop_rules(std::size_t op) noexcept {
   Op& o = ops[op];
@@ -97,7 +127,7 @@ void Recording::rewind(std::size_t op, std::size_t value, Arena::Mark mark) noex
 }
 
 bool is_tracked(const Tensor& x) noexcept {
-  return current && x.defined() && current->place(x) != Recording::no_value;
+  return active() && x.defined() && current->place(x) != Recording::no_value;
 }
 
 bool is_recorded_by_innermost_tape(const Tensor& x) noexcept {
@@ -110,20 +140,13 @@ Tensor untracked(Tensor x) {
   return body.slot.tape == 0 ? x : TensorAccess::view(x, body.offset, body.shape, body.strides);
 }
 
-void Recording::check_finite(int by, const ParameterNames& names) {
-  if (checking.depth == 0) {
-    checking.depth = by;
+void Recording::check_finite(const OpenTape& by, const ParameterNames& names) {
+  if (!checking.by) {
+    checking.by = &by;
     ++reading_tensors;  // so that an operation within a fused expression is found
   }
   checking.names = names;
   detail::checking = true;
-}
-
-void Recording::end_checking(int by) {
-  if (checking.depth != by) return;
-  checking = {};
-  --reading_tensors;
-  detail::checking = false;
 }
 
 std::string Recording::name_of(std::uint32_t value, const ParameterNames& names) const {
@@ -209,38 +232,37 @@ void add_places(const Recording& r, const std::vector<Tensor>& sources, std::vec
 
 }  // namespace
 
-Tape::Tape() {
-  auto& r = detail::this_thread();
-  if (r.depth == 0) r.begin();
-  depth_ = ++r.depth;
-  outer_first_op_ = r.innermost_op;
-  first_op_ = r.innermost_op = r.ops.size();
-  detail::update_current(r);
-}
+Tape::Tape() : recording_(detail::shared_recording()), open_(recording_->begin_tape()) {}
 
 Tape::~Tape() {
-  auto& r = detail::this_thread();
-  r.end_checking(r.depth);
-  r.innermost_op = outer_first_op_;
-  if (--r.depth == 0) {
-    r.rewind(0, 0, {});
-    r.places.clear();
-  }
-  detail::update_current(r);
+  open_->ended.store(true, std::memory_order_release);
+  recording_->open.fetch_sub(1, std::memory_order_relaxed);
+  if (recording_ == detail::shared_recording()) recording_->drop_ended_tapes();
+}
+
+Recording& Tape::recording(const char* function) const {
+  if (recording_ != detail::shared_recording())
+    throw ValueError(
+        fmt::format("{}: this tape was made on another thread, which alone can use it", function));
+  if (static_cast<std::size_t>(recording_->open) != recording_->tapes.size()) recording_->drop_ended_tapes();
+  return *recording_;
 }
 
 Tensor Tape::watch(const Tensor& x) {
+  auto& r = recording("tape.watch");
   if (!is_floating(x.dtype()))
     throw DTypeError(
         fmt::format("watch: a tensor of {} has no gradient; cast it to a floating dtype", name(x.dtype())));
   // A value of an outer tape stays linked to it, yet apart from its other uses.
   if (detail::is_tracked(x)) return record("watch", x, wrt(x, Identity{}));
-  return detail::this_thread().append(detail::untracked(x), -1);
+  return r.append(detail::untracked(x), -1);
 }
 
-void Tape::check_finite(const ParameterNames& names) { detail::this_thread().check_finite(depth_, names); }
+void Tape::check_finite(const ParameterNames& names) {
+  recording("tape.check_finite").check_finite(*open_, names);
+}
 
-std::size_t Tape::size() const { return detail::this_thread().ops.size() - first_op_; }
+std::size_t Tape::size() const { return recording("tape.size").ops.size() - open_->first_op; }
 
 void Tape::check_kept() const {
   if (given_away_)
@@ -252,7 +274,7 @@ Gradients Tape::gradient(const Target& target) const& { return all_gradients(tar
 
 Gradients Tape::gradient(const Target& target) && {
   check_kept();
-  given_away_ = detail::this_thread().depth == 1;
+  given_away_ = recording("tape.gradient").open == 1;
   return all_gradients(target, {}, given_away_).parameters;
 }
 
@@ -266,11 +288,11 @@ std::vector<Tensor> Tape::gradient(const Target& target, const std::vector<Tenso
 
 std::vector<Tensor> Tape::gradient(std::span<const Target> targets,
                                    const std::vector<Tensor>& sources) const {
+  auto& r = recording("tape.gradient");
   check_kept();
-  auto& r = detail::this_thread();
   std::vector<std::uint32_t> places;
   add_places(r, sources, places);
-  return detail::sweep(r, first_op_, targets, places, false);
+  return detail::sweep(r, open_->first_op, targets, places, false);
 }
 
 AllGradients Tape::all_gradients(const Target& target, const std::vector<Tensor>& sources) const {
@@ -280,36 +302,37 @@ AllGradients Tape::all_gradients(const Target& target, const std::vector<Tensor>
 
 AllGradients Tape::all_gradients(const Target& target, const std::vector<Tensor>& sources,
                                  bool gives_away) const {
-  auto& r = detail::this_thread();
+  auto& r = recording("tape.gradient");
   std::vector<std::uint32_t> places;
   for (auto id : r.parameter_order) places.push_back(r.parameters.at(id).place);
   const std::vector<std::uint64_t> ids = r.parameter_order;
   add_places(r, sources, places);
-  auto values = detail::sweep(r, first_op_, {&target, 1}, places, gives_away);
+  auto values = detail::sweep(r, open_->first_op, {&target, 1}, places, gives_away);
   AllGradients all;
   for (std::size_t i = 0; i < ids.size(); ++i)
     if (values[i].defined()) all.parameters.set(ids[i], std::move(values[i]));
   if (all.parameters.empty())
     throw ValueError(
-        "tape.gradient: the target depends on no trainable parameter; was it computed after this tape "
-        "began?");
+        ids.empty() && r.met_frozen
+            ? "tape.gradient: every parameter that was used since the tape began is frozen; set "
+              "`trainable`, or name the sources to differentiate by"
+            : "tape.gradient: the target depends on no trainable parameter; was it computed after "
+              "this tape began?");
   all.sources.assign(std::make_move_iterator(values.begin() + static_cast<std::ptrdiff_t>(ids.size())),
                      std::make_move_iterator(values.end()));
   return all;
 }
 
-PauseRecording::PauseRecording() {
-  auto& r = detail::this_thread();
-  ++r.paused;
-  detail::update_current(r);
+PauseRecording::PauseRecording() : recording_(detail::shared_recording()) {
+  ++recording_->paused;
+  recording_->update_current();
 }
 
 PauseRecording::~PauseRecording() {
-  auto& r = detail::this_thread();
-  --r.paused;
-  detail::update_current(r);
+  --recording_->paused;
+  if (recording_ == detail::shared_recording()) recording_->update_current();
 }
 
-bool is_recording() { return detail::current != nullptr; }
+bool is_recording() { return detail::active() != nullptr; }
 
 }  // namespace rill

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <initializer_list>
+#include <memory>
 #include <span>
 #include <string>
 #include <utility>
@@ -23,14 +25,21 @@ struct Target {
 
 struct AllGradients;
 
+namespace detail {
+class Recording;
+struct OpenTape;
+}  // namespace detail
+
 /// A recording of differentiable operations, from this object's construction to its destruction, on this
 /// thread.
 ///
 /// With no tape in scope nothing is recorded. Tapes nest: an inner tape differentiates what came after its
 /// construction, and while an outer tape records, so is the inner one's reverse sweep, which gives
 /// derivatives of any order. A value from a tape that has ended is a constant. A tape keeps alive what its
-/// operations need for their gradients, and frees it all when the outermost tape ends. The sweep is a loop,
-/// so a recording may be of any length.
+/// operations need for their gradients, and frees it all when the last of the nested tapes ends. The sweep is
+/// a loop, so a recording may be of any length. A tape may end on another thread, yet its functions throw
+/// ValueError there; what is recorded is then freed when the thread that made it makes its next tape, or
+/// ends.
 class Tape {
  public:
   Tape();
@@ -57,6 +66,10 @@ class Tape {
   /// Throws ValueError for a source that the tape never saw.
   Tensor gradient(const Target& target, const Tensor& source) const;
   std::vector<Tensor> gradient(const Target& target, const std::vector<Tensor>& sources) const;
+  /// The same, so that braces give a list whatever is in them: `tape.gradient(y, {x})`.
+  std::vector<Tensor> gradient(const Target& target, std::initializer_list<Tensor> sources) const {
+    return gradient(target, std::vector<Tensor>(sources));
+  }
   /// The sum of the gradients of several targets.
   std::vector<Tensor> gradient(std::span<const Target> targets, const std::vector<Tensor>& sources) const;
 
@@ -83,10 +96,11 @@ class Tape {
 
  private:
   AllGradients all_gradients(const Target& target, const std::vector<Tensor>& sources, bool gives_away) const;
+  detail::Recording& recording(const char* function) const;
   void check_kept() const;
 
-  std::size_t first_op_, outer_first_op_;
-  int depth_;
+  std::shared_ptr<detail::Recording> recording_;
+  std::shared_ptr<detail::OpenTape> open_;
   bool given_away_ = false;
 };
 
@@ -102,6 +116,9 @@ class PauseRecording {
   ~PauseRecording();
   PauseRecording(const PauseRecording&) = delete;
   PauseRecording& operator=(const PauseRecording&) = delete;
+
+ private:
+  std::shared_ptr<detail::Recording> recording_;
 };
 
 /// Whether an operation on a watched value would be recorded now.

@@ -41,12 +41,15 @@ ValueAndGradient vjp(const Function& f, const Tensor& x, const Tensor& cotangent
 
 Tensor jvp(const Function& f, const Tensor& x, const Tensor& tangent) {
   Tape outer;
-  Tape inner;
-  const Tensor source = inner.watch(x);
-  const Tensor value = f(source);
-  const Tensor cotangent = outer.watch(zeros_like(value));
-  const Tensor pulled_back = or_zeros(inner.gradient({value, cotangent}, source), x);
-  return or_zeros(outer.gradient({pulled_back, tangent}, cotangent), value);
+  Tensor cotangent, pulled_back;
+  {
+    Tape inner;  // which ends here, so that the outer one's sweep is not recorded
+    const Tensor source = inner.watch(x);
+    const Tensor value = f(source);
+    cotangent = outer.watch(zeros_like(value));
+    pulled_back = or_zeros(inner.gradient({value, cotangent}, source), x);
+  }
+  return or_zeros(outer.gradient({pulled_back, tangent}, cotangent), cotangent);
 }
 
 Tensor jacobian(const Function& f, const Tensor& x) {

@@ -11,9 +11,9 @@ Dataset adding_problem(const AddingOptions& options) {
   Generator generator(options.seed);
   Tensor sequences = zeros({options.examples, options.length, 2});
   Tensor sums = Tensor::empty({options.examples, 1});
-  float* step = sequences.mutable_span<float>().data();
+  float* step = rill::detail::TensorAccess::fill<float>(sequences).data();
   const std::int64_t half = options.length / 2;
-  for (float& sum : sums.mutable_span<float>()) {
+  for (float& sum : rill::detail::TensorAccess::fill<float>(sums)) {
     const Tensor numbers = generator.uniform({options.length});
     const auto number = numbers.span<float>();
     const std::int64_t first = generator.integer(half);

@@ -36,7 +36,7 @@ class ByteColumn : public Column {
   Tensor gather(std::span<const std::int64_t> rows) const override {
     Tensor result = Tensor::empty(with_rows(rows, row_), dtype_of<T>());
     const std::int64_t width = count(row_);
-    T* out = result.mutable_span<T>().data();
+    T* out = rill::detail::TensorAccess::raw<T>(result);
     for (const std::int64_t row : rows) {
       const std::uint8_t* in = bytes_.data() + row * width;
       out = std::transform(in, in + width, out, [this](std::uint8_t byte) { return table_[byte]; });
@@ -65,7 +65,7 @@ class TensorColumn : public Column {
     Tensor result = Tensor::empty(with_rows(rows, row_), dtype_of<T>());
     const std::int64_t width = count(row_);
     const T* in = values_.span<T>().data();
-    T* out = result.mutable_span<T>().data();
+    T* out = rill::detail::TensorAccess::raw<T>(result);
     for (const std::int64_t row : rows) out = std::copy_n(in + row * width, width, out);
     return result;
   }
@@ -81,7 +81,7 @@ Tensor rearrange(const Tensor& rows, const Shape& shape, const std::vector<std::
   const std::int64_t count = rows.size(0);
   const std::int64_t width = count == 0 ? 0 : rows.count() / count;
   const T* in = rows.span<T>().data();
-  T* out = result.mutable_span<T>().data();
+  T* out = rill::detail::TensorAccess::raw<T>(result);
   for (std::int64_t row = 0; row < count; ++row, in += width)
     out = std::transform(order.begin(), order.end(), out, [in](std::int64_t element) { return in[element]; });
   return result;

@@ -90,25 +90,26 @@ Tensor DrivenCell::jacobian(std::optional<std::int64_t> part) {
 Tensor DrivenCell::push(const Tensor& tangents) const {
   const std::int64_t rows = tangents.size(1);
   Tape outer;
-  Tape inner;
-  std::vector<Tensor> state = repeated_state(rows);
-  for (Tensor& part : state) part = inner.watch(part);
-  const std::vector<Tensor> next = step(rows, state);
-  std::vector<Tensor> cotangents;
-  std::vector<Target> targets;
-  for (const Tensor& part : next) {
-    cotangents.push_back(outer.watch(zeros_like(part)));
-    targets.emplace_back(part, cotangents.back());
+  std::vector<Tensor> cotangents, pulled;
+  {
+    Tape inner;  // which ends here, so that the outer one's sweep is not recorded
+    std::vector<Tensor> state = repeated_state(rows);
+    for (Tensor& part : state) part = inner.watch(part);
+    std::vector<Target> targets;
+    for (const Tensor& part : step(rows, state)) {
+      cotangents.push_back(outer.watch(zeros_like(part)));
+      targets.emplace_back(part, cotangents.back());
+    }
+    pulled = inner.gradient(targets, state);
   }
-  const std::vector<Tensor> pulled = inner.gradient(targets, state);
   const std::vector<Tensor> directions = split(tangents, part_sizes_, 2);
-  targets.clear();
+  std::vector<Target> targets;
   for (std::size_t k = 0; k < pulled.size(); ++k)
     if (pulled[k].defined()) targets.emplace_back(pulled[k], reshape(directions[k], pulled[k].shape()));
-  std::vector<Tensor> pushed(next.size());
+  std::vector<Tensor> pushed(cotangents.size());
   if (!targets.empty()) pushed = outer.gradient(targets, cotangents);
   for (std::size_t k = 0; k < pushed.size(); ++k)
-    pushed[k] = reshape(pushed[k].defined() ? pushed[k] : zeros_like(next[k]),
+    pushed[k] = reshape(pushed[k].defined() ? pushed[k] : zeros_like(cotangents[k]),
                         {batch_, rows, part_sizes_[static_cast<int>(k)]});
   return concat(pushed, 2);
 }

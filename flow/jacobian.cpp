@@ -32,7 +32,7 @@ Tensor for_each_matrix(const char* where, const Tensor& matrices, bool vector, F
   Shape shape(matrices.shape().begin(), matrices.shape().end() - (vector ? 1 : 2));
   Tensor out = Tensor::empty(shape, DType::float64);
   const auto in = values.span<double>();
-  const auto results = out.mutable_span<double>();
+  const auto results = rill::detail::TensorAccess::fill<double>(out);
   rill::detail::parallel_for(count, 1, [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t i = begin; i < end; ++i) {
       const Matrices matrix(in.data() + i * n * n, n, n);
@@ -89,8 +89,8 @@ ScaledMatrices product_of_jacobians(const Tensor& jacobians, std::int64_t begin,
   const Tensor values = contiguous(cast(slice(jacobians, 0, {begin, end}), DType::float64));
   const auto in = values.span<double>();
   ScaledMatrices product{Tensor::empty({batch, n, n}, DType::float64), zeros({batch}, DType::float64)};
-  const auto out = product.matrix.mutable_span<double>();
-  const auto scales = product.log_scale.mutable_span<double>();
+  const auto out = rill::detail::TensorAccess::fill<double>(product.matrix);
+  const auto scales = rill::detail::TensorAccess::fill<double>(product.log_scale);
   rill::detail::parallel_parts(batch, [&](std::int64_t b) {
     Matrix running = Matrix::Identity(n, n);
     double& scale = scales[static_cast<std::size_t>(b)];
@@ -110,8 +110,8 @@ Tensor log_singular_values_to_last(const Tensor& jacobians) {
   const auto in = values.span<double>();
   ScaledMatrices products{Tensor::empty({time, batch, n, n}, DType::float64),
                           Tensor::empty({time, batch}, DType::float64)};
-  const auto out = products.matrix.mutable_span<double>();
-  const auto scales = products.log_scale.mutable_span<double>();
+  const auto out = rill::detail::TensorAccess::fill<double>(products.matrix);
+  const auto scales = rill::detail::TensorAccess::fill<double>(products.log_scale);
   rill::detail::parallel_parts(batch, [&](std::int64_t b) {
     Matrix running = Matrix::Identity(n, n);
     double scale = 0;

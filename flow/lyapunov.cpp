@@ -54,7 +54,7 @@ class Directions {
   // As [batch, k, n], a row each.
   Tensor rows(DType dtype) const {
     Tensor out = Tensor::empty({static_cast<std::int64_t>(q_.size()), k_, n_}, DType::float64);
-    double* data = out.mutable_span<double>().data();
+    double* data = rill::detail::TensorAccess::fill<double>(out).data();
     for (std::size_t b = 0; b < q_.size(); ++b)
       Eigen::Map<Eigen::MatrixXd>(data + static_cast<std::int64_t>(b) * k_ * n_, n_, k_) = q_[b];
     return cast(out, dtype);

@@ -19,7 +19,7 @@ Tensor norms_over_time(const std::vector<Tensor>& by_time) {
   if (first->rank() == 0) throw ShapeError("norms_over_time: a scalar; expected tensors [batch, ...]");
   const std::int64_t batch = first->size(0);
   Tensor out = zeros({static_cast<std::int64_t>(by_time.size()), batch}, DType::float64);
-  const auto norms = out.mutable_span<double>();
+  const auto norms = rill::detail::TensorAccess::fill<double>(out);
   for (std::size_t t = 0; t < by_time.size(); ++t) {
     if (!by_time[t].defined()) continue;
     const auto rows = row_lengths(by_time[t]);

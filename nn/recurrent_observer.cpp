@@ -1,11 +1,12 @@
 #include "rill/nn/recurrent_observer.h"
 
+#include "rill/tensor/per_thread.h"
+
 namespace rill::nn {
 namespace {
 
 std::vector<RecurrentObserver*>& observers() {
-  static thread_local std::vector<RecurrentObserver*> list;
-  return list;
+  return rill::detail::PerThread<std::vector<RecurrentObserver*>>::get();
 }
 
 }  // namespace

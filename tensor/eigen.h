@@ -38,8 +38,7 @@ Tensor from_eigen(const Eigen::MatrixBase<Derived>& matrix) {
   using T = typename Derived::Scalar;
   static_assert(Element<T>, "from_eigen: the scalar type is float, double or std::int64_t");
   Tensor out = Tensor::empty({matrix.rows(), matrix.cols()}, dtype_of<T>());
-  const auto values = out.mutable_span<T>();
-  Eigen::Map<EigenMatrix<T>>(values.data(), matrix.rows(), matrix.cols()) = matrix;
+  Eigen::Map<EigenMatrix<T>>(detail::TensorAccess::raw<T>(out), matrix.rows(), matrix.cols()) = matrix;
   return out;
 }
 

@@ -11,6 +11,7 @@
 
 #include "fmt/format.h"
 #include "rill/tensor/error.h"
+#include "rill/tensor/per_thread.h"
 
 namespace rill {
 namespace {
@@ -78,24 +79,22 @@ Shared& shared() {
 struct Local {
   std::array<std::vector<void*>, class_count> free;
   std::int64_t uncounted = 0;
-  bool alive = true;
 
   /// A number of bytes below 0 was given back.
   void count(std::int64_t bytes) {
     uncounted += bytes;
-    if (uncounted >= uncounted_limit || uncounted <= -uncounted_limit || !alive) report();
+    if (uncounted >= uncounted_limit || uncounted <= -uncounted_limit) report();
   }
   void report() { counters().count(std::exchange(uncounted, 0)); }
 
   ~Local() {
-    alive = false;
     report();
     std::lock_guard lock(shared().mutex);
     for (std::size_t c = 0; c < class_count; ++c)
       shared().free[c].insert(shared().free[c].end(), free[c].begin(), free[c].end());
   }
 };
-thread_local Local local;
+Local& this_thread() { return detail::PerThread<Local>::get(); }
 
 std::size_t moved_together(std::size_t size) {
   return std::clamp<std::size_t>(bytes_together / size, 1, local_limit / 2);
@@ -112,7 +111,7 @@ void move_blocks(std::vector<void*>& from, std::size_t begin, std::size_t end, s
 }  // namespace
 
 MemoryStatistics memory_statistics() {
-  local.report();
+  this_thread().report();
   const auto& c = counters();
   return {c.in_use, c.peak, std::max<std::int64_t>(0, c.held - c.in_use), c.requests};
 }
@@ -123,6 +122,7 @@ void release_cached_memory() {
     std::lock_guard lock(shared().mutex);
     std::swap(taken, shared().free);
   }
+  Local& local = this_thread();
   for (std::size_t k = 0; k < class_count; ++k) {
     taken[k].insert(taken[k].end(), local.free[k].begin(), local.free[k].end());
     local.free[k].clear();
@@ -138,6 +138,7 @@ void* allocate(std::size_t bytes) {
   if (c >= class_count) throw Error(fmt::format("allocate: {} bytes are more than a tensor can hold", bytes));
   const std::size_t size = class_size(c);
   const auto taken = static_cast<std::int64_t>(size);
+  Local& local = this_thread();
   const auto take = [&](std::vector<void*>& list) {
     void* block = list.back();
     list.pop_back();
@@ -148,7 +149,7 @@ void* allocate(std::size_t bytes) {
     local.count(taken);
     return block;
   };
-  const bool is_local = size <= largest_local && local.alive;
+  const bool is_local = size <= largest_local;
   if (is_local && !local.free[c].empty()) return take(local.free[c]);
   {
     std::lock_guard lock(shared().mutex);
@@ -174,12 +175,13 @@ void* allocate(std::size_t bytes) {
 void deallocate(void* data, std::size_t bytes) noexcept {
   const std::size_t c = size_class(bytes);
   const std::size_t size = class_size(c);
+  Local& local = this_thread();
   local.count(-static_cast<std::int64_t>(size));
   if (!caching) {
     counters().held.fetch_sub(static_cast<std::int64_t>(size), std::memory_order_relaxed);
     return std::free(data);
   }
-  if (size <= largest_local && local.alive) {
+  if (size <= largest_local) {
     auto& free = local.free[c];
     if (free.size() == local_limit) {
       std::lock_guard lock(shared().mutex);

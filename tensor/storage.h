@@ -51,11 +51,6 @@ class Storage {
   /// Called before the bytes change.
   void drop_derived() noexcept;
 
-  /// Whether the bytes may change at any time, through a span that was handed out; until they are next
-  /// written otherwise, nothing is to be derived from them.
-  bool is_exposed() const noexcept { return exposed_; }
-  void set_exposed(bool exposed) noexcept { exposed_ = exposed; }
-
  private:
   static constexpr std::size_t header_size = 64;
   explicit Storage(std::size_t size) : size_(size) {}
@@ -64,7 +59,6 @@ class Storage {
   std::atomic<std::int64_t> references_{1};
   std::size_t size_;
   std::atomic<Derived*> derived_{nullptr};
-  bool exposed_ = false;
 };
 
 }  // namespace detail

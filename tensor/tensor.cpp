@@ -68,8 +68,21 @@ Tensor TensorAccess::make(Storage* storage, std::int64_t offset, const Shape& sh
   return t;
 }
 
+TensorBody* Tensor::copy_of(const TensorBody& body) {
+  Tensor copy = empty(body.shape, body.dtype);  // what is exposed is contiguous
+  std::memcpy(copy.body_->storage->bytes(),
+              body.storage->bytes() + body.offset * static_cast<std::int64_t>(size_of(body.dtype)),
+              static_cast<std::size_t>(body.count) * size_of(body.dtype));
+  return std::exchange(copy.body_, nullptr);
+}
+
 Tensor TensorAccess::view(const Tensor& base, std::int64_t offset, const Shape& shape, const Dims& strides) {
   const TensorBody& from = base.body();
+  if (from.exposed) [[unlikely]] {
+    if (rill::count(shape) > from.count) return view(Tensor(base), offset - from.offset, shape, strides);
+    from.storage->retain();
+    return kernels::copy(make(from.storage, offset, shape, strides, from.dtype));
+  }
   from.storage->retain();
   base.body_->alone.store(false, std::memory_order_relaxed);
   Tensor t = make(from.storage, offset, shape, strides, from.dtype);
@@ -82,8 +95,8 @@ void TensorAccess::make_writable(Tensor& t) {
   if (!(sole_owner(t) && t.body_->contiguous)) t = kernels::copy(t);
   t.body_->slot = {};
   t.body_->weak = false;
+  t.body_->exposed = false;
   t.body_->storage->drop_derived();
-  t.body_->storage->set_exposed(false);
 }
 
 Tensor Tensor::empty(const Shape& shape, DType dtype) {
@@ -150,7 +163,7 @@ std::span<T> Tensor::mutable_span() {
     throw DTypeError(
         fmt::format("mutable_span: the tensor holds {}, not {}", name(dtype()), name(dtype_of<T>())));
   TensorAccess::make_writable(*this);
-  body_->storage->set_exposed(true);
+  body_->exposed = true;
   return {TensorAccess::raw<T>(*this), static_cast<std::size_t>(count())};
 }
 

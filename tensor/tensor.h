@@ -35,6 +35,9 @@ struct TensorBody {
   bool weak : 1 = false;       ///< a C++ number, which takes the dtype of the tensor it meets
   bool contiguous : 1 = true;  ///< row-major without gaps
   bool reused : 1 = false;     ///< a parameter's value: worth packing for matrix products
+  /// A span to write to the elements was handed out, so they may change at any time. No other Tensor shares
+  /// the body or the storage: whatever would gets a copy.
+  bool exposed : 1 = false;
   Storage* storage = nullptr;
   std::int64_t offset = 0;  ///< of the first element, in elements
   std::int64_t count = 0;
@@ -51,8 +54,8 @@ struct TensorAccess;
 /// An n-dimensional array: an element type, a shape and storage that is shared until it is written to.
 ///
 /// Copying a Tensor copies a pointer. A value never changes under another Tensor that shares its storage:
-/// writing
-/// (`mutable_span`) copies first unless this tensor is the only owner. A default-constructed Tensor holds no
+/// writing (`mutable_span`) copies first unless this tensor is the only owner, and once a span to write to
+/// was handed out, copies, views and tapes get elements of their own. A default-constructed Tensor holds no
 /// value; so does the gradient of a source that the target does not depend on. Operations are free functions
 /// in `rill/autograd/ops.h`. Tensors may be read by several threads at once.
 class Tensor {
@@ -65,11 +68,15 @@ class Tensor {
   requires std::integral<T> || std::floating_point<T> Tensor(T value)
       : Tensor(from_number(value)) {}  // NOLINT: a number is a tensor
 
-  Tensor(const Tensor& other) noexcept : body_(other.body_) {
-    if (body_) body_->references.fetch_add(1, std::memory_order_relaxed);
+  Tensor(const Tensor& other) : body_(other.body_) {
+    if (!body_) return;
+    if (body_->exposed) [[unlikely]]
+      body_ = copy_of(*body_);
+    else
+      body_->references.fetch_add(1, std::memory_order_relaxed);
   }
   Tensor(Tensor&& other) noexcept : body_(std::exchange(other.body_, nullptr)) {}
-  Tensor& operator=(const Tensor& other) noexcept {
+  Tensor& operator=(const Tensor& other) {
     Tensor(other).swap(*this);
     return *this;
   }
@@ -119,9 +126,11 @@ class Tensor {
   /// is not contiguous (take `contiguous(x)` first). The span lives as long as the tensor.
   template <Element T>
   std::span<const T> span() const;
-  /// The same to write to; makes this tensor the contiguous sole owner of its elements first. Good until an
-  /// optimiser updates the tensor. As long, a weight is not packed for products, which makes them slower: to
-  /// set one for good, assign Tensor::from.
+  /// The same to write to; makes this tensor the contiguous sole owner of its elements first. Good until the
+  /// tensor is assigned to or dies; an optimiser's update goes to the same elements. As long, a copy of the
+  /// tensor copies the elements as they are then, and a weight is copied where it is used and not packed for
+  /// products, which makes them slower: to set one for good, assign Tensor::from, or a copy of the tensor to
+  /// itself.
   template <Element T>
   std::span<T> mutable_span();
   /// A copy of the elements in row-major order, converted to T. Works for every dtype and layout.
@@ -144,6 +153,7 @@ class Tensor {
   }
   static Tensor weak_scalar(double value);
   static Tensor weak_scalar(std::int64_t value);
+  static detail::TensorBody* copy_of(const detail::TensorBody& body);
   void destroy() noexcept;
 
   detail::TensorBody* body_ = nullptr;
@@ -159,7 +169,8 @@ struct TensorAccess {
   /// A tensor over a storage, taking over one reference to it.
   static Tensor make(Storage* storage, std::int64_t offset, const Shape& shape, const Dims& strides,
                      DType dtype);
-  /// Another view of the same elements, which then are not `base`'s alone. No bounds are checked.
+  /// Another view of the same elements, which then are not `base`'s alone; of a copy where they are exposed.
+  /// No bounds are checked.
   static Tensor view(const Tensor& base, std::int64_t offset, const Shape& shape, const Dims& strides);
   static const TensorBody& body(const Tensor& t) { return t.body(); }
   static TensorBody& mutable_body(Tensor& t) { return *t.body_; }
@@ -170,9 +181,9 @@ struct TensorAccess {
   static bool sole_owner(const Tensor& t) {
     return t.body_ && t.body_->references.load(std::memory_order_acquire) == 1 && t.body_->storage->unique();
   }
-  /// Whether no other Tensor sees the elements of t.
+  /// Whether t may be changed at will: no other Tensor sees its elements, nor does a span.
   static bool owns_elements(const Tensor& t) {
-    return t.body_ && sole_handle(t) &&
+    return t.body_ && !t.body_->exposed && sole_handle(t) &&
            (t.body_->storage->unique() || t.body_->alone.load(std::memory_order_relaxed));
   }
   /// Says so of a view among several that do not overlap, whose base is gone.
@@ -187,8 +198,32 @@ struct TensorAccess {
   static T* raw(const Tensor& t) {
     return reinterpret_cast<T*>(t.body().storage->bytes()) + t.body_->offset;
   }
+  /// The elements of a tensor that was just made, to be filled by who made it.
+  template <class T>
+  static std::span<T> fill(Tensor& t) {
+    return {raw<T>(t), static_cast<std::size_t>(t.count())};
+  }
   /// Makes `t` the sole, contiguous owner of its elements and drops what was derived from them.
   static void make_writable(Tensor& t);
+  static bool is_exposed(const Tensor& t) { return t.body_ && t.body_->exposed; }
+};
+
+/// While one is in scope, the sole owner t counts as not exposed: so that what writes to it in place can pass
+/// it on.
+class WriteExposed {
+ public:
+  explicit WriteExposed(Tensor& t) : t_(t), was_(TensorAccess::is_exposed(t)) {
+    if (was_) TensorAccess::mutable_body(t_).exposed = false;
+  }
+  ~WriteExposed() {
+    if (was_) TensorAccess::mutable_body(t_).exposed = true;
+  }
+  WriteExposed(const WriteExposed&) = delete;
+  WriteExposed& operator=(const WriteExposed&) = delete;
+
+ private:
+  Tensor& t_;
+  bool was_;
 };
 
 }  // namespace detail

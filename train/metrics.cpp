@@ -60,7 +60,7 @@ Tensor confusion_matrix(const Tensor& predictions, const Tensor& labels) {
   const auto taken_for = kernels::argmax(predictions, 1, false).to_vector<std::int64_t>();
   const std::int64_t classes = predictions.size(1);
   Tensor matrix = zeros({classes, classes}, DType::int64);
-  auto cells = matrix.mutable_span<std::int64_t>();
+  auto cells = rill::detail::TensorAccess::fill<std::int64_t>(matrix);
   for (std::size_t i = 0; i < label.size(); ++i)
     ++cells[static_cast<std::size_t>(label[i] * classes + taken_for[i])];
   return matrix;

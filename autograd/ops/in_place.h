@@ -10,8 +10,7 @@ namespace rill::detail {
 /// up its copy. A check that values are finite shows what went into an operation, so all of that has to stay.
 inline bool may_write_over(const Tensor& c, const Shape& shape, DType dtype) {
   return !checking && c.shape() == shape && c.dtype() == dtype && c.is_contiguous() &&
-         TensorAccess::owns_elements(c) && !TensorAccess::body(c).weak &&
-         !TensorAccess::body(c).storage->is_exposed();
+         TensorAccess::owns_elements(c) && !TensorAccess::body(c).weak;
 }
 
 /// The same elements, which c will not see any more, as a new value.

@@ -97,6 +97,7 @@ void accumulate(Tensor& x, const Tensor& y) {
   }
   body.storage->drop_derived();
   TensorAccess::mutable_body(x).slot = {};
+  const detail::WriteExposed in_place_too(x);
   add_into(addend, x);
 }
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <optional>
 #include <type_traits>
 #include <utility>
 #include <vector>
@@ -124,11 +125,13 @@ struct Change {
   Tensor* tensor = nullptr;
   Tensor source;
   Tensor target;
+  std::optional<detail::WriteExposed> in_place;
 
   void prepare(Tensor* changed) {
     tensor = changed;
     if (!changed) return;
     if (TensorAccess::sole_owner(*changed) && changed->is_contiguous()) {
+      in_place.emplace(*changed);
       TensorAccess::make_writable(*changed);
       source = target = *changed;
     } else {

@@ -113,7 +113,7 @@ class Packs final : public detail::Derived {
 
 Packs* packs_of(const Tensor& b) {
   const auto& body = TensorAccess::body(b);
-  if (!body.reused || body.count < 1024 || body.storage->is_exposed()) return nullptr;
+  if (!body.reused || body.count < 1024 || body.exposed) return nullptr;
   detail::Derived* derived = body.storage->derived();
   if (!derived) derived = body.storage->set_derived(new Packs);
   return dynamic_cast<Packs*>(derived);

@@ -1,12 +1,17 @@
 #include "rill/autograd/checkpoint.h"
 
 #include <cmath>
+#include <functional>
 
 #include "rill/autograd/ops.h"
 #include "rill/autograd/record.h"
 #include "rill/autograd/transforms.h"
 #include "rill/nn/dropout.h"
+#include "rill/nn/linear.h"
+#include "rill/nn/state.h"
+#include "rill/optim/sgd.h"
 #include "rill/tensor/create.h"
+#include "rill/tensor/precision.h"
 #include "rill/tensor/random.h"
 #include "rill/tensor/storage.h"
 #include "tests/catch.h"
@@ -152,4 +157,116 @@ TEST_CASE("checkpoint recomputes in the training mode of its call", "[autograd][
                               {x})[0];
           }) == expected);
   }
+}
+
+namespace {
+
+// What happens to a model between a computation and its gradient.
+struct Change {
+  const char* what;
+  std::function<void(nn::Linear&)> make;
+};
+
+nn::Linear layer_of(double weight) {
+  nn::Linear layer(1, 1, {.bias = false});
+  layer.kernel = Parameter(full({1, 1}, weight, DType::float64));
+  return layer;
+}
+
+}  // namespace
+
+TEST_CASE("the gradient is that of what was computed, whatever happens to the model before it",
+          "[autograd][checkpoint][parameter]") {
+  const auto change = GENERATE(
+      Change{"an update",
+             [](nn::Linear& l) {
+               l.kernel.trainable = true;
+               Tape inner;
+               optim::SGD{{.learning_rate = 1}}.update(
+                   l, inner.gradient(sum(l(full({1, 1}, 1, DType::float64)))));
+             }},
+      Change{"a value that is assigned",
+             [](nn::Linear& l) {
+               l.kernel.mutable_value() = full({1, 1}, 2, DType::float64);
+             }},
+      Change{"a span", [](nn::Linear& l) { l.kernel.mutable_value().mutable_span<double>()[0] = 2; }},
+      Change{"a state",
+             [](nn::Linear& l) {
+               nn::Linear other = layer_of(2);
+               nn::load_state(l, nn::state(other));
+             }},
+      Change{"a model that is assigned", [](nn::Linear& l) { l = layer_of(2); }},
+      Change{"another's weights", [&](nn::Linear& l) { l.kernel = layer_of(2).kernel; }},
+      Change{"that it is frozen", [](nn::Linear& l) { l.kernel.trainable = false; }});
+  const bool frozen = GENERATE(false, true), open = GENERATE(false, true),
+             used_before = GENERATE(false, true);
+  const int nested = GENERATE(0, 1, 2);
+  CAPTURE(change.what, frozen, open, used_before, nested);
+  nn::Linear layer = layer_of(3);
+  layer.kernel.trainable = !frozen;
+  if (open) layer.kernel.mutable_value().mutable_span<double>();
+  Tape tape;
+  const Tensor x = tape.watch(ones({1, 1}, DType::float64));
+  if (used_before) layer(x);
+  std::function<std::vector<Tensor>(const std::vector<Tensor>&)> f = [&](const std::vector<Tensor>& in) {
+    return std::vector{square(layer(in[0]))};
+  };
+  for (int i = 0; i < nested; ++i) f = [f = f](const std::vector<Tensor>& in) { return checkpoint(f, in); };
+  const Tensor y = sum(f({x})[0]);
+  const Tensor kernel = layer.kernel;  // as it is on the tape
+  change.make(layer);
+  const int times = GENERATE(1, 2);
+  for (int i = 0; i < times; ++i) {
+    CHECK(tape.gradient(y, x).item() == 18);  // d (3 x)^2 at 1
+    if (!frozen) CHECK(tape.gradient(y, kernel).item() == 6);
+  }
+}
+
+TEST_CASE("checkpoint calls its function again under the precision and the use of parameters of its call",
+          "[autograd][checkpoint]") {
+  const Parameter w(full({1}, 3, DType::float64));
+  Tape tape;
+  const Tensor x = tape.watch(ones({1}, DType::float64));
+  const auto f = [&](const std::vector<Tensor>& in) { return std::vector{square(in[0] * w)}; };
+  Tensor plain, doubled;
+  plain = sum(checkpoint(f, {x})[0]);
+  {
+    const OnParameterUse twice([](const Parameter&, const Tensor& value) { return value * 2; });
+    doubled = sum(checkpoint(f, {x})[0]);
+    CHECK(tape.gradient(plain, x).item() == 18);
+  }
+  CHECK(doubled.item() == 36);
+  CHECK(tape.gradient(doubled, x).item() == 72);
+
+  const Precision before = matmul_precision();
+  std::vector<Precision> seen;
+  const auto look = [&](const std::vector<Tensor>& in) {
+    seen.push_back(matmul_precision());
+    return std::vector{in[0] * in[0]};
+  };
+  const Tensor y = checkpoint(look, {x})[0];
+  set_matmul_precision(before == Precision::float32 ? Precision::bfloat16 : Precision::float32);
+  const Precision now = matmul_precision();
+  tape.gradient(sum(y), x);
+  CHECK(matmul_precision() == now);
+  set_matmul_precision(before);
+  CHECK(seen == std::vector{before, before});
+}
+
+TEST_CASE("a function that gives another number of tensors when it is called again is an error",
+          "[autograd][checkpoint][errors]") {
+  Tape tape;
+  const Tensor x = tape.watch(random({2}));
+  int calls = 0;
+  const Tensor y = checkpoint(
+      [&](const std::vector<Tensor>& in) {
+        return std::vector<Tensor>(static_cast<std::size_t>(++calls), in[0] * 2);
+      },
+      {x})[0];
+  const std::size_t size = tape.size();
+  CHECK_THROWS_WITH(
+      tape.gradient(sum(y), x),
+      ContainsSubstring(
+          "checkpoint: the function gave 1 tensors and, when it was called again for the gradient, 2"));
+  CHECK(tape.size() == size + 1);  // of the sum
 }

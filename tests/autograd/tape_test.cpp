@@ -2,11 +2,15 @@
 
 #include <chrono>
 #include <cmath>
+#include <functional>
+#include <optional>
 #include <thread>
 
+#include "rill/autograd/check_finite.h"
 #include "rill/autograd/ops.h"
 #include "rill/autograd/parameter.h"
 #include "rill/autograd/record.h"
+#include "rill/autograd/recording.h"
 #include "rill/tensor/create.h"
 #include "rill/tensor/error.h"
 #include "tests/catch.h"
@@ -417,4 +421,144 @@ TEST_CASE("gradients add up over batches and scale", "[autograd][gradients]") {
   total *= 0.5;
   CHECK(total[a].item() == 5);
   CHECK(total[b].item() == 1.5);
+}
+
+TEST_CASE("braces are a list of sources, of any length", "[autograd][tape]") {
+  const Parameter w = parameter(5);
+  Tape tape;
+  const Tensor x = tape.watch(number(3));
+  const Tensor y = square(x) * w;
+  const std::vector<Tensor> one = tape.gradient(y, {x});
+  REQUIRE(one.size() == 1);
+  CHECK(one[0].item() == 30);
+  CHECK(tape.gradient(y, {x, w})[1].item() == 9);
+  CHECK(tape.gradient(y, {w})[0].item() == 9);
+  CHECK(tape.gradient(y, {}).empty());
+  CHECK(tape.gradient(y, x).item() == 30);
+  CHECK(tape.gradient({y, number(2)}, {x})[0].item() == 60);
+}
+
+TEST_CASE("the error of a gradient of a frozen model says that it is frozen", "[autograd][tape][errors]") {
+  Parameter w = parameter(5), other = parameter(1);
+  w.trainable = false;
+  Tape tape;
+  const Tensor y = square(w);
+  CHECK_THROWS_WITH(tape.gradient(y),
+                    ContainsSubstring("every parameter that was used since the tape began is frozen"));
+  CHECK_THROWS_WITH(std::move(tape).gradient(y), ContainsSubstring("is frozen"));
+  Tape inner;
+  const Tensor z = square(other);
+  CHECK_THROWS_WITH(inner.gradient(y), ContainsSubstring("was it computed after this tape began?"));
+}
+
+TEST_CASE("the functions of a tape throw on another thread", "[autograd][tape][errors]") {
+  Tape tape;
+  const Tensor x = tape.watch(number(3));
+  const Tensor y = square(x);
+  const auto on_another_thread = [](const std::function<void()>& f) {
+    std::string text;
+    std::thread([&] {
+      try {
+        f();
+      } catch (const ValueError& error) {
+        text = error.what();
+      }
+    }).join();
+    return text;
+  };
+  CHECK(on_another_thread([&] { tape.gradient(y, x); }) ==
+        "tape.gradient: this tape was made on another thread, which alone can use it");
+  for (const std::function<void()>& f : std::vector<std::function<void()>>{
+           [&] { tape.gradient(y); }, [&] { std::move(tape).gradient(y); },
+           [&] { tape.all_gradients(y, {x}); }, [&] { tape.watch(x); }, [&] { tape.check_finite(); },
+           [&] { tape.size(); }, [&] { tape.explain(); }, [&] { tape.graphviz(); }})
+    CHECK_THAT(on_another_thread(f), ContainsSubstring("this tape was made on another thread"));
+  CHECK(tape.gradient(y, x).item() == 6);
+}
+
+TEST_CASE("a tape that ends on another thread is over for the one that made it", "[autograd][tape]") {
+  const Parameter w = parameter(5);
+  std::optional<Tape> tape(std::in_place);
+  const Tensor x = tape->watch(number(3));
+  const Tensor y = square(x);
+  SECTION("the only one") {
+    std::thread([&] { tape.reset(); }).join();
+    CHECK_FALSE(is_recording());
+    CHECK_FALSE(detail::is_tracked(y));
+    CHECK(square(w).item() == 25);
+    CHECK(detail::this_thread().ops.size() == 1);  // nothing came to it
+    Tape next;
+    CHECK(next.size() == 0);
+    CHECK(detail::this_thread().ops.empty());
+    CHECK(next.gradient(square(w))[w].item() == 10);
+  }
+  SECTION("the outer one of two") {
+    Tape inner;
+    const Tensor z = y * w;
+    std::thread([&] { tape.reset(); }).join();
+    CHECK(is_recording());
+    CHECK(inner.gradient(z * w)[w].item() == 90);
+    CHECK(std::move(inner).gradient(z)[w].item() == 9);  // nothing records this sweep any more
+  }
+  SECTION("the inner one of two") {
+    std::optional<Tape> inner(std::in_place);
+    const Tensor z = y * w;
+    std::thread([&] { inner.reset(); }).join();
+    CHECK(tape->gradient(z, x).item() == 30);
+    CHECK(detail::this_thread().tapes.size() == 1);
+  }
+  SECTION("after the thread that made it") {
+    std::optional<Tape> other;
+    Tensor made;
+    std::thread([&] {
+      other.emplace();
+      made = square(other->watch(number(4)));
+    }).join();
+    other.reset();
+    CHECK(made.item() == 16);
+    CHECK(tape->gradient(y, x).item() == 6);
+  }
+  SECTION("while this one makes others") {
+    std::thread ends([&] { tape.reset(); });
+    for (int i = 0; i < 100; ++i) {
+      Tape own;
+      CHECK(own.gradient(square(w))[w].item() == 10);
+    }
+    ends.join();
+    CHECK_FALSE(is_recording());
+  }
+  tape.reset();
+  CHECK_FALSE(is_recording());
+  CHECK_FALSE(detail::is_tracked(square(w)));
+}
+
+TEST_CASE("tapes may end in any order", "[autograd][tape][nested]") {
+  const Parameter w = parameter(5);
+  std::optional<Tape> outer(std::in_place), inner(std::in_place);
+  const Tensor y = square(w);
+  inner->check_finite();
+  outer.reset();
+  CHECK(is_recording());
+  CHECK_THROWS_AS(log(w - w - 1), NonFiniteError);  // the inner one checks still
+  CHECK(inner->gradient(y)[w].item() == 10);
+  {
+    Tape innermost;
+    inner.reset();
+    CHECK(innermost.gradient(log(w) * y)[w].item() == 5);
+  }
+  CHECK_FALSE(is_recording());
+  CHECK(detail::this_thread().ops.empty());
+}
+
+TEST_CASE("a pause that ends on another thread is over", "[autograd][tape]") {
+  std::optional<PauseRecording> pause(std::in_place);
+  bool records = false;
+  std::thread([&] {
+    pause.reset();
+    Tape own;
+    records = is_recording();
+  }).join();
+  CHECK(records);
+  Tape tape;
+  CHECK(is_recording());
 }

@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "rill/autograd/ops.h"
+#include "rill/autograd/record.h"
 #include "rill/autograd/tape.h"
 #include "rill/tensor/create.h"
 #include "rill/tensor/random.h"
@@ -88,4 +89,23 @@ TEST_CASE("gradients of single examples add up to that of the batch", "[autograd
   for (const auto& g : single) total = total + g[w];
   Tape tape;
   CHECK(difference(total, tape.gradient(loss(x))[w]) < 1e-13);
+}
+
+TEST_CASE("jvp does not record its last sweep unless a tape around it does", "[autograd][transforms]") {
+  std::vector<bool> recorded;
+  const auto twice = [&](const Tensor& g) {
+    return record("twice", stop_gradient(g) * 2, wrt(g, [&](const Tensor& h) {
+                    recorded.push_back(is_recording());
+                    return h * 2;
+                  }));
+  };
+  const Function f = [&](const Tensor& x) { return record("f", stop_gradient(x) * 2, wrt(x, twice)); };
+  const Tensor x = random({3});
+  CHECK(difference(jvp(f, x, x), 2 * x) == 0);
+  CHECK(recorded == std::vector{false});
+  Tape tape;
+  const Tensor tangent = tape.watch(x);
+  const Tensor y = jvp(f, x, tangent);
+  CHECK(recorded == std::vector{false, true});
+  CHECK(difference(tape.gradient(sum(y), tangent), 2 * ones({3}, DType::float64)) == 0);
 }
