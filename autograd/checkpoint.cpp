@@ -160,6 +160,7 @@ struct Recompute {
       const SamePrecision same_precision(surroundings.precision);
       const auto& on_use = surroundings.on_parameter_use;
       const SameParameterUse same_use(on_use ? &on_use : nullptr);
+      surroundings.parameters.first_new_id = Parameter().id();
       const WithParameterValues same_values(recording, surroundings.parameters);
       const std::vector<Tensor> outputs = f(inputs);
       if (outputs.size() != results)
@@ -222,7 +223,7 @@ std::vector<Tensor> checkpoint(Function f, const std::vector<Tensor>& inputs) {
     sources.push_back(recording.place(leaf));
     recording.parameters.emplace(id, Recording::Leaf{leaf, sources.back()});
     recording.parameter_order.push_back(id);
-    surroundings.parameters.note(id, leaf);
+    surroundings.parameters.replace(id, leaf);
   }
   surroundings.parameters.is_replay = true;
   if (sources.empty()) return outputs;

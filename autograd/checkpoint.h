@@ -16,7 +16,7 @@ namespace rill {
 /// values that parameters had, however they were updated since, the random numbers of default_generator(),
 /// nn::TrainingMode, OnParameterUse (of whose function a copy is kept) and set_matmul_precision (which holds
 /// for all threads, for as long). Capture other tensors by value. Throws ValueError, in the sweep, when f
-/// gives another number of tensors than at first.
+/// gives another number of tensors than at first, or uses another model.
 std::vector<Tensor> checkpoint(std::function<std::vector<Tensor>(const std::vector<Tensor>&)> f,
                                const std::vector<Tensor>& inputs);
 

@@ -33,16 +33,35 @@ namespace detail {
 
 thread_local constinit const OnParameterUse::Function* on_parameter_use = nullptr;
 
-const Tensor* ParameterValues::find(std::uint64_t parameter) const {
-  for (const auto* call = this; call; call = call->outer)
-    if (const auto found = call->values.find(parameter); call->is_replay && found != call->values.end())
-      return &found->second;
+const Tensor* ParameterValues::find(const Parameter& parameter) const {
+  bool is_other = false;
+  for (const auto* call = this; call; call = call->outer) {
+    if (!call->is_replay || parameter.id() >= call->first_new_id) continue;
+    const auto place = call->ids_.find(&parameter);
+    const auto found = call->values_.find(place == call->ids_.end() ? parameter.id() : place->second);
+    if (found != call->values_.end()) return &found->second;
+    is_other = true;
+  }
+  if (is_other)
+    throw ValueError(
+        "checkpoint: when it was called again for the gradient, the function used a parameter that it had "
+        "not used "
+        "at first; it must use the same model");
   return nullptr;
 }
 
-void ParameterValues::note(std::uint64_t parameter, const Tensor& value) {
+void ParameterValues::note(const Parameter& parameter, const Tensor& value) {
+  for (auto* call = this; call; call = call->outer) {
+    if (call->is_replay) continue;
+    call->values_.insert_or_assign(parameter.id(), value);
+    call->ids_.insert_or_assign(&parameter, parameter.id());
+  }
+}
+
+void ParameterValues::replace(std::uint64_t id, const Tensor& value) {
   for (auto* call = this; call; call = call->outer)
-    if (!call->is_replay) call->values.insert_or_assign(parameter, value);
+    if (const auto found = call->values_.find(id); !call->is_replay && found != call->values_.end())
+      found->second = value;
 }
 
 }  // namespace detail
@@ -55,9 +74,9 @@ Parameter::Parameter(Tensor value) : value_(std::move(value)) {
 
 Parameter::operator Tensor() const {
   detail::ParameterValues* known = detail::this_thread().parameter_values;
-  const Tensor* earlier = known ? known->find(id_) : nullptr;
+  const Tensor* earlier = known ? known->find(*this) : nullptr;
   Tensor value = earlier ? *earlier : on_tape();
-  if (known) known->note(id_, value);
+  if (known) known->note(*this, value);
   return detail::on_parameter_use && detail::is_tracked(value) ? (*detail::on_parameter_use)(*this, value)
                                                                : value;
 }

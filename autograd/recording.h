@@ -42,16 +42,25 @@ struct OpenTape {
   explicit OpenTape(std::size_t first) : first_op(first) {}
 };
 
-/// The values that parameters had in a call of checkpoint()'s function, for when it is called again.
-struct ParameterValues {
-  std::unordered_map<std::uint64_t, Tensor> values;  ///< by Parameter::id(), on the tape where trainable
-  bool is_replay = false;                            ///< whether they are given instead of noted
-  ParameterValues* outer = nullptr;                  ///< of the call around this one
+/// The values that parameters had in a call of checkpoint()'s function, for when it is called again. A
+/// parameter is found where it was, whatever was assigned to it since, or else by its id, wherever it was
+/// moved to.
+class ParameterValues {
+ public:
+  bool is_replay = false;            ///< whether they are given instead of noted
+  std::uint64_t first_new_id = 0;    ///< of parameters that the function makes itself when it is called again
+  ParameterValues* outer = nullptr;  ///< of the call around this one
 
-  /// The value to give, or null.
-  const Tensor* find(std::uint64_t parameter) const;
+  /// The value to give, or null. Throws ValueError for a parameter that the first call did not use.
+  const Tensor* find(const Parameter& parameter) const;
   /// Notes a value, here and around.
-  void note(std::uint64_t parameter, const Tensor& value);
+  void note(const Parameter& parameter, const Tensor& value);
+  /// Sets a value that was noted.
+  void replace(std::uint64_t id, const Tensor& value);
+
+ private:
+  std::unordered_map<std::uint64_t, Tensor> values_;  // by id, on the tape where trainable
+  std::unordered_map<const Parameter*, std::uint64_t> ids_;
 };
 
 class Recording {

@@ -159,9 +159,9 @@ std::string series_colour(std::size_t index) {
 std::string series_dashes(std::size_t index) { return dashes[index % dashes.size()]; }
 
 const std::vector<std::string>& heat_colours() {
-  static const std::vector<std::string> viridis{"#440154", "#472d7b", "#3b528b", "#2c728e", "#21918c",
-                                                "#28ae80", "#5ec962", "#addc30", "#fde725"};
-  return viridis;
+  static const auto* viridis = new std::vector<std::string>{
+      "#440154", "#472d7b", "#3b528b", "#2c728e", "#21918c", "#28ae80", "#5ec962", "#addc30", "#fde725"};
+  return *viridis;
 }
 
 std::string svg(const LinePlot& plot, Size size) {

@@ -63,8 +63,8 @@ struct AtEnd {
 };
 
 std::optional<Tensor> static_tensor;
-std::optional<Tape> static_tape;
 AtEnd static_object;
+std::optional<Tape> static_tape;
 thread_local AtEnd thread_object;
 thread_local std::optional<Tensor> thread_tensor;
 

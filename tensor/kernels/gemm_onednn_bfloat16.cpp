@@ -9,15 +9,18 @@
 #include "fmt/format.h"
 #include "rill/tensor/error.h"
 #include "rill/tensor/kernels/gemm.h"
+#include "rill/tensor/kernels/program_end.h"
 #include "rill/tensor/kernels/scratch.h"
 #include "rill/tensor/kernels/without_openmp.h"
+#include "rill/tensor/per_thread.h"
 
 namespace rill::gemm {
 namespace {
 
+// Never destroyed: a product may come after any static object.
 const dnnl::engine& engine() {
-  static const dnnl::engine cpu(dnnl::engine::kind::cpu, 0);
-  return cpu;
+  static const auto* cpu = new dnnl::engine(dnnl::engine::kind::cpu, 0);
+  return *cpu;
 }
 
 /// What a product's code is generated for.
@@ -110,9 +113,10 @@ std::optional<Prepared> prepare(const Key& key) {
 }  // namespace
 
 void multiply_with_onednn(const RoundedProduct& p) {
+  if (is_program_ending()) return multiply_with_eigen(p);
   // Sizes that vary without end, such as those of unequal sequences, must not fill the memory.
   constexpr std::size_t most_prepared = 1024;
-  thread_local std::unordered_map<Key, std::optional<Prepared>, KeyHash> prepared;
+  auto& prepared = detail::PerThread<std::unordered_map<Key, std::optional<Prepared>, KeyHash>>::get();
   const WithoutOpenMP guard;
   const Key key{{p.m, p.n, p.k, p.a.stride}, p.a.transposed, p.accumulate, p.bias != nullptr};
   auto found = prepared.find(key);

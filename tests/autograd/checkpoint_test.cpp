@@ -2,6 +2,8 @@
 
 #include <cmath>
 #include <functional>
+#include <memory>
+#include <utility>
 
 #include "rill/autograd/ops.h"
 #include "rill/autograd/record.h"
@@ -220,6 +222,34 @@ TEST_CASE("the gradient is that of what was computed, whatever happens to the mo
     CHECK(tape.gradient(y, x).item() == 18);  // d (3 x)^2 at 1
     if (!frozen) CHECK(tape.gradient(y, kernel).item() == 6);
   }
+}
+
+TEST_CASE("a function that checkpoint calls again finds its model where it was",
+          "[autograd][checkpoint][parameter]") {
+  std::vector<nn::Linear> layers{layer_of(3), layer_of(5)};
+  Tape tape;
+  const Tensor x = tape.watch(ones({1, 1}, DType::float64));
+  const auto f = [&](const std::vector<Tensor>& in) {
+    const nn::Linear own = layer_of(7);  // a parameter of the function's own
+    return std::vector{square(layers[0](in[0])) * own(in[0])};
+  };
+  const Tensor y = sum(checkpoint(f, {x})[0]);
+  SECTION("swapped") { std::swap(layers[0], layers[1]); }
+  SECTION("moved elsewhere") { layers.reserve(100); }
+  SECTION("erased") { layers.erase(layers.begin()); }
+  CHECK(tape.gradient(y, x).item() == 189);  // d (3 x)^2 7 x at 1
+}
+
+TEST_CASE("a function that uses another model when checkpoint calls it again is an error",
+          "[autograd][checkpoint][errors]") {
+  auto layer = std::make_unique<nn::Linear>(layer_of(3));
+  Tape tape;
+  const Tensor x = tape.watch(ones({1, 1}, DType::float64));
+  const Tensor y =
+      checkpoint([&](const std::vector<Tensor>& in) { return std::vector{(*layer)(in[0])}; }, {x})[0];
+  const auto kept = std::exchange(layer, std::make_unique<nn::Linear>(layer_of(2)));
+  CHECK_THROWS_WITH(tape.gradient(sum(y), x),
+                    ContainsSubstring("used a parameter that it had not used at first"));
 }
 
 TEST_CASE("checkpoint calls its function again under the precision and the use of parameters of its call",

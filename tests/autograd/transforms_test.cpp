@@ -99,7 +99,9 @@ TEST_CASE("jvp does not record its last sweep unless a tape around it does", "[a
                     return h * 2;
                   }));
   };
-  const Function f = [&](const Tensor& x) { return record("f", stop_gradient(x) * 2, wrt(x, twice)); };
+  const Function f = [&](const Tensor& x) {
+    return record("f", stop_gradient(x) * 2, wrt(x, [&](const Tensor& g) { return twice(g); }));
+  };
   const Tensor x = random({3});
   CHECK(difference(jvp(f, x, x), 2 * x) == 0);
   CHECK(recorded == std::vector{false});
