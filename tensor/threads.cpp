@@ -125,7 +125,7 @@ class Pool {
   /// Starts threads until there are so many with the calling one, and returns how many there are then.
   int start(int count) {
     wanted_.store(std::max(count, started_), std::memory_order_relaxed);
-    // A signal handler of the program is no business of these threads; and see BlockSignals at matmul.
+    // For as long as they live: a signal handler must not run in the middle of a product (gemm.h).
     const kernels::BlockSignals guard;
     for (; started_ < count; ++started_) {
       Member& member = members_[static_cast<std::size_t>(started_)];
