@@ -223,6 +223,14 @@ TEST_CASE("grey, colour, progressive and CMYK JPEGs", "[data][image]") {
   CHECK_THAT(first(jpeg(JCS_CMYK, {0, 0, 0, 51}, 8, 8, unsaid)), WithinAbs(0.8, near));
 }
 
+TEST_CASE("bytes between the parts of a JPEG, which cameras write, are passed over", "[data][image]") {
+  const Bytes plain = jpeg(JCS_RGB, {255, 0, 0});
+  Bytes padded = plain;
+  const Bytes between{1, 2};
+  padded.insert(padded.end() - 2, between.begin(), between.end());
+  CHECK(loaded(padded, 8, 8) == loaded(plain, 8, 8));
+}
+
 TEST_CASE("the first bytes say what a picture is, not the name", "[data][image]") {
   CHECK(loaded(png(2, 1, 8, png_grey, {0, 51, 255}), 1, 2, "picture.jpg") == Values{fifth, 1});
   CHECK(loaded(text("P5 2 1 255\n") + Bytes{51, 255}, 1, 2, "picture.png") == Values{fifth, 1});
