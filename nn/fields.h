@@ -77,6 +77,16 @@ std::vector<NamedParameter> parameters(M& model) {
   return parameters(model.fields());
 }
 
+namespace detail {
+
+/// The fields of a module, to be read only.
+template <Module M>
+Fields fields_of(const M& module) {
+  return const_cast<M&>(module).fields();
+}
+
+}  // namespace detail
+
 template <Module M>
 Field::Field(std::string name, M& module) : name_(std::move(name)), children_(module.fields().list()) {
   if constexpr (requires {

@@ -29,20 +29,20 @@ void to(const Fields& fields, DType dtype);
 void set_trainable(const Fields& fields, bool trainable);
 
 template <Module M>
-std::int64_t count_parameters(M& module, bool trainable_only = false) {
-  return count_parameters(module.fields(), trainable_only);
+std::int64_t count_parameters(const M& module, bool trainable_only = false) {
+  return count_parameters(detail::fields_of(module), trainable_only);
 }
 template <Module M>
-std::string summary(M& module) {
-  return summary(module.fields());
+std::string summary(const M& module) {
+  return summary(detail::fields_of(module));
 }
 template <Module M>
-ParameterNames names(M& module) {
-  return names(module.fields());
+ParameterNames names(const M& module) {
+  return names(detail::fields_of(module));
 }
 template <Module M>
-bool equal(M& a, M& b) {
-  return equal(a.fields(), b.fields());
+bool equal(const M& a, const M& b) {
+  return equal(detail::fields_of(a), detail::fields_of(b));
 }
 template <Module M>
 void to(M& module, DType dtype) {

@@ -25,8 +25,8 @@ std::string differences(const Fields& fields, const State& state);
 void load_state(const Fields& fields, const State& state, const std::string& where = "load_state");
 
 template <Module M>
-State state(M& module) {
-  return state(module.fields());
+State state(const M& module) {
+  return state(detail::fields_of(module));
 }
 template <Module M>
 void load_state(M& module, const State& state) {
