@@ -4,16 +4,16 @@
 #include <bit>
 #include <cmath>
 #include <cstring>
-#include <optional>
+#include <limits>
 #include <span>
+#include <type_traits>
+#include <vector>
 
 #include "fmt/format.h"
 #include "rill/tensor/error.h"
 
 namespace rill::train {
 namespace {
-
-using Json = nlohmann::ordered_json;
 
 constexpr std::int64_t largest_readable = 64;
 constexpr std::string_view alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
@@ -34,8 +34,7 @@ std::string encode_base64(std::span<const std::byte> bytes) {
   return out;
 }
 
-// Nothing where the text is not base64.
-std::optional<std::string> decode_base64(std::string_view text) {
+std::vector<std::byte> decode_base64(const JsonPlace& place) {
   static const auto values = [] {
     std::array<int, 256> table;
     table.fill(-1);
@@ -43,23 +42,29 @@ std::optional<std::string> decode_base64(std::string_view text) {
       table[static_cast<unsigned char>(alphabet[i])] = static_cast<int>(i);
     return table;
   }();
-  if (text.size() % 4 != 0) return std::nullopt;
+  std::string_view text = place.text();
+  const auto fail = [&](std::size_t position, const char* why) {
+    throw FileError(fmt::format("{}: bad base64 at position {}: {}", place.where(), position, why));
+  };
+  if (text.size() % 4 != 0) fail(text.size(), "the length is not a multiple of 4");
   std::size_t padding = 0;
   while (padding < 2 && padding < text.size() && text[text.size() - 1 - padding] == '=') ++padding;
   text.remove_suffix(padding);
-  std::string out;
-  out.reserve(text.size() * 3 / 4);
+  std::vector<std::byte> out;
+  out.reserve(text.size() / 4 * 3 + 2);
   std::uint32_t group = 0;
   int bits = 0;
-  for (const char c : text) {
-    const int value = values[static_cast<unsigned char>(c)];
-    if (value < 0) return std::nullopt;
-    group = group << 6 | static_cast<std::uint32_t>(value);
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const int value = values[static_cast<unsigned char>(text[i])];
+    if (value < 0) fail(i, "a character that base64 does not have");
+    group = (group << 6 | static_cast<std::uint32_t>(value)) & 0xFFFF;
     bits += 6;
     if (bits < 8) continue;
     bits -= 8;
-    out += static_cast<char>(group >> bits & 255);
+    out.push_back(static_cast<std::byte>(group >> bits & 255));
   }
+  // So that one list of bytes has one text.
+  if ((group & ((1U << bits) - 1)) != 0) fail(text.size() - 1, "the last character holds bits of no byte");
   return out;
 }
 
@@ -82,30 +87,62 @@ void write_values(Json& json, const Tensor& tensor) {
 }
 
 template <class T>
-Tensor read_values(const Json& json, const Shape& shape, const std::string& where) {
-  std::vector<T> values;
-  if (json.contains("values")) {
-    const Json& list = json.at("values");
-    if (!list.is_array()) throw FileError(fmt::format("{}: \"values\" is no list of numbers", where));
-    for (const Json& v : list) {
-      if (!v.is_number())
-        throw FileError(fmt::format("{}: \"values\" holds {}, which is no number", where, v.dump()));
-      values.push_back(v.get<T>());
-    }
+T read_value(const JsonPlace& list, std::size_t i) {
+  const Json& json = list.json()[i];
+  if constexpr (std::is_integral_v<T>) {
+    const bool fits = json.is_number_unsigned() ? json.get<std::uint64_t>() <= std::numeric_limits<T>::max()
+                                                : json.is_number_integer();
+    if (!fits) list[i].fail("a whole number of 64 bits");
   } else {
-    const auto bytes = json.contains("base64") && json.at("base64").is_string()
-                           ? decode_base64(json.at("base64").get_ref<const std::string&>())
-                           : std::nullopt;
-    if (!bytes) throw FileError(fmt::format("{}: it has neither \"values\" nor \"base64\" text", where));
-    if (bytes->size() % sizeof(T) != 0)
-      throw FileError(fmt::format("{}: {} bytes are no whole number of {} elements", where, bytes->size(),
-                                  name(dtype_of<T>())));
-    values.resize(bytes->size() / sizeof(T));
-    std::memcpy(values.data(), bytes->data(), bytes->size());
+    if (!json.is_number() || std::abs(json.get<double>()) > std::numeric_limits<T>::max())
+      list[i].fail(fmt::format("a number that {} can hold", name(dtype_of<T>())));
   }
+  return json.get<T>();
+}
+
+template <class T>
+std::vector<T> read_values(const JsonPlace& json) {
+  std::vector<T> values;
+  if (json.has("values") == json.has("base64")) json.fail("either \"values\" or \"base64\"");
+  if (json.has("values")) {
+    const JsonPlace list = json["values"];
+    if (!list.json().is_array()) list.fail("a list of numbers");
+    for (std::size_t i = 0; i < list.json().size(); ++i) values.push_back(read_value<T>(list, i));
+  } else {
+    const auto bytes = decode_base64(json["base64"]);
+    if (bytes.size() % sizeof(T) != 0)
+      throw FileError(fmt::format("{}: {} bytes are not a whole number of {} elements",
+                                  json["base64"].where(), bytes.size(), name(dtype_of<T>())));
+    values.resize(bytes.size() / sizeof(T));
+    if (!values.empty()) std::memcpy(values.data(), bytes.data(), bytes.size());
+  }
+  return values;
+}
+
+// Sizes whose product, zeros aside, is a count: then strides and bytes are, too.
+Shape read_shape(const JsonPlace& json) {
+  constexpr std::size_t largest_rank = 64;
+  const Json& list = json.json();
+  if (!list.is_array() || list.size() > largest_rank)
+    json.fail(fmt::format("a list of at most {} sizes", largest_rank));
+  Shape shape;
+  std::int64_t product = 1;
+  for (std::size_t i = 0; i < list.size(); ++i) {
+    const std::int64_t size = json[i].count();
+    if (size > 0 && (__builtin_mul_overflow(product, size, &product) || product > largest_count))
+      throw FileError(fmt::format("{}: the product of the sizes is more than 2^53", json.where()));
+    shape.push_back(size);
+  }
+  return shape;
+}
+
+template <class T>
+Tensor read_tensor(const JsonPlace& json) {
+  const Shape shape = read_shape(json["shape"]);
+  const auto values = read_values<T>(json);
   if (static_cast<std::int64_t>(values.size()) != count(shape))
     throw FileError(
-        fmt::format("{}: {} elements do not fill shape {}", where, values.size(), to_string(shape)));
+        fmt::format("{}: {} elements do not fill shape {}", json.where(), values.size(), to_string(shape)));
   return Tensor::from(values, shape);
 }
 
@@ -129,20 +166,12 @@ Json to_json(const Tensor& tensor) {
   return json;
 }
 
-Tensor tensor_from_json(const Json& json, const std::string& where) {
-  if (!json.is_object() || !json.contains("dtype") || !json.contains("shape") || !json.at("shape").is_array())
-    throw FileError(fmt::format("{}: it is no tensor with a dtype and a shape", where));
-  Shape shape;
-  for (const Json& size : json.at("shape")) {
-    if (!size.is_number_integer() || size.get<std::int64_t>() < 0)
-      throw FileError(fmt::format("{}: its shape holds {}, which is no size", where, size.dump()));
-    shape.push_back(size.get<std::int64_t>());
-  }
-  const Json& dtype = json.at("dtype");
-  if (dtype == "float32") return read_values<float>(json, shape, where);
-  if (dtype == "float64") return read_values<double>(json, shape, where);
-  if (dtype == "int64") return read_values<std::int64_t>(json, shape, where);
-  throw FileError(fmt::format("{}: {} is no dtype", where, dtype.dump()));
+Tensor tensor_from_json(const JsonPlace& json) {
+  const JsonPlace dtype = json["dtype"];
+  if (dtype.json() == "float32") return read_tensor<float>(json);
+  if (dtype.json() == "float64") return read_tensor<double>(json);
+  if (dtype.json() == "int64") return read_tensor<std::int64_t>(json);
+  dtype.fail("\"float32\", \"float64\" or \"int64\"");
 }
 
 }  // namespace rill::train

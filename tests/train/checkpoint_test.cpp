@@ -3,8 +3,6 @@
 #include <cmath>
 #include <csignal>
 #include <cstring>
-#include <filesystem>
-#include <fstream>
 #include <limits>
 #include <random>
 
@@ -18,42 +16,11 @@
 #include "rill/tensor/error.h"
 #include "rill/train/atomic_file.h"
 #include "tests/catch.h"
+#include "tests/folder.h"
 
 using namespace rill;
-namespace fs = std::filesystem;
 
 namespace {
-
-// A folder of its own for each test, gone at its end.
-class Folder {
- public:
-  Folder()
-      : path_(fs::temp_directory_path() /
-              ("rill-test-" + std::to_string(::getpid()) + "-" + std::to_string(counter()++))) {
-    fs::create_directories(path_);
-  }
-  ~Folder() { fs::remove_all(path_); }
-  std::string operator/(const std::string& name) const { return (path_ / name).string(); }
-  std::size_t files() const {
-    return static_cast<std::size_t>(std::distance(fs::directory_iterator(path_), {}));
-  }
-
- private:
-  static int& counter() {
-    static int n = 0;
-    return n;
-  }
-  fs::path path_;
-};
-
-std::string read_text(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(file), {}};
-}
-
-void write_text(const std::string& path, const std::string& text) {
-  std::ofstream(path, std::ios::binary) << text;
-}
 
 template <class T>
 bool same_bits(const Tensor& a, const Tensor& b) {
@@ -155,18 +122,6 @@ TEST_CASE("a failed write leaves the old file and nothing else", "[train][checkp
   train::write_atomically(folder / "c.json", "old");
   train::write_atomically(folder / "c.json", "new");
   CHECK(read_text(folder / "c.json") == "new");
-  CHECK(folder.files() == 1);
-}
-
-TEST_CASE("whether a file can be written is known without writing it", "[train][checkpoint]") {
-  const Folder folder;
-  CHECK_THROWS_AS(train::check_writable(folder / "none/c.json"), FileError);
-  CHECK_THROWS_WITH(train::check_writable(folder / "."), ContainsSubstring("Is a directory"));
-  train::check_writable(folder / "new.json");
-  CHECK(folder.files() == 0);
-  train::write_atomically(folder / "c.json", "old");
-  train::check_writable(folder / "c.json");
-  CHECK(read_text(folder / "c.json") == "old");
   CHECK(folder.files() == 1);
 }
 
