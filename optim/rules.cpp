@@ -57,7 +57,7 @@ kernels::AdamFactors adam_factors(const Options& options, double rate, std::int6
 }
 
 std::vector<Slot> adam_slots(bool amsgrad) {
-  return {{"first_moment"}, {"second_moment"}, {amsgrad ? "largest_second_moment" : ""}};
+  return {{"first_moment"}, {"second_moment", 0, true}, {amsgrad ? "largest_second_moment" : "", 0, true}};
 }
 
 }  // namespace
@@ -135,7 +135,8 @@ void Rule<RMSpropOptions>::override_by(RMSpropOptions& options, const RMSpropOve
   take(options.epsilon, overrides.epsilon);
 }
 std::vector<Slot> Rule<RMSpropOptions>::slots(const RMSpropOptions& options) {
-  return {{"mean_square"}, {options.centered ? "mean" : ""}, {has_momentum(options) ? "velocity" : ""}};
+  return {
+      {"mean_square", 0, true}, {options.centered ? "mean" : ""}, {has_momentum(options) ? "velocity" : ""}};
 }
 kernels::RmsPropFactors Rule<RMSpropOptions>::factors(const RMSpropOptions& options, double rate,
                                                       std::int64_t) {
@@ -153,7 +154,7 @@ void Rule<AdagradOptions>::override_by(AdagradOptions& options, const AdagradOve
   take(options.epsilon, overrides.epsilon);
 }
 std::vector<Slot> Rule<AdagradOptions>::slots(const AdagradOptions& options) {
-  return {{"sum_of_squares", options.initial_accumulator}};
+  return {{"sum_of_squares", options.initial_accumulator, true}};
 }
 kernels::AdagradFactors Rule<AdagradOptions>::factors(const AdagradOptions& options, double rate,
                                                       std::int64_t) {

@@ -10,9 +10,20 @@
 namespace rill::optim {
 namespace {
 
-void compare(const std::string& name, const ParameterState& state, const std::vector<Slot>& slots,
-             const Parameter& parameter, std::vector<std::string>& differences) {
+void check_squares(const std::string& what, const Tensor& value, std::vector<std::string>& differences) {
+  for (const double square : value.to_vector<double>())
+    if (!(square >= 0)) {
+      differences.push_back(fmt::format("{} holds {}; expected squares, of 0 or more", what, square));
+      return;
+    }
+}
+
+void compare(const std::string& name, const ParameterState& state, std::int64_t step,
+             const std::vector<Slot>& slots, const Parameter& parameter,
+             std::vector<std::string>& differences) {
   if (state.updates < 0) differences.push_back(fmt::format("\"{}\" counts {} updates", name, state.updates));
+  if (step >= 0 && state.updates > step)
+    differences.push_back(fmt::format("\"{}\" counts {} updates in {} steps", name, state.updates, step));
   for (const Slot& slot : slots) {
     const auto found = state.slots.find(slot.name);
     if (found == state.slots.end() || !found->second.defined()) {
@@ -26,6 +37,8 @@ void compare(const std::string& name, const ParameterState& state, const std::ve
     if (value.dtype() != parameter.dtype())
       differences.push_back(fmt::format("{} of \"{}\" is {}, the parameter {}", slot.name, name,
                                         rill::name(value.dtype()), rill::name(parameter.dtype())));
+    else if (slot.of_squares)
+      check_squares(fmt::format("{} of \"{}\"", slot.name, name), value, differences);
   }
   for (const auto& [slot, value] : state.slots)
     if (std::none_of(slots.begin(), slots.end(),
@@ -50,7 +63,7 @@ void check_fits(const State& state, const std::string& rule, const std::vector<S
     if (found == parameters.end())
       differences.push_back(fmt::format("the model has no parameter \"{}\"", name));
     else
-      compare(name, parameter_state, slots, *found->parameter, differences);
+      compare(name, parameter_state, state.step, slots, *found->parameter, differences);
   }
   if (!differences.empty())
     throw ValueError(fmt::format("{}: the state does not fit: {}", rule, fmt::join(differences, "; ")));

@@ -31,11 +31,12 @@ struct State {
 struct Slot {
   std::string name;
   double initial = 0;
+  bool of_squares = false;  ///< holds no number below 0
 };
 
 /// Throws one ValueError that lists all that does not fit: another rule, names that the model does not have,
-/// slots that lack or are too many, shapes and dtypes that differ from the parameter's, counts below 0,
-/// factors that are not finite.
+/// slots that lack or are too many, shapes and dtypes that differ from the parameter's, sums of squares below
+/// 0 or NaN, counts below 0, more updates of a parameter than steps, factors that are not finite.
 void check_fits(const State& state, const std::string& rule, const std::vector<Slot>& slots,
                 const std::vector<nn::NamedParameter>& parameters);
 
