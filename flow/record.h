@@ -4,6 +4,8 @@
 #include <utility>
 #include <vector>
 
+#include "rill/flow/csv_options.h"
+
 namespace rill::flow {
 
 /// A line of a table: numbers by the names of their columns.
@@ -21,8 +23,8 @@ class Record {
     std::vector<double> operator[](const std::string& column) const;
   };
 
-  /// Adds a row to a table, which the first one begins. Throws ValueError for no columns, or others than
-  /// those of the first row.
+  /// Adds a row to a table, which the first one begins. Throws ValueError for no columns, two of one name or
+  /// others than those of the first row, and for names that are not UTF-8.
   void add(const std::string& table, const Row& row);
 
   bool contains(const std::string& table) const;
@@ -35,8 +37,10 @@ class Record {
   /// All tables as JSON. Throws FileError.
   void save_json(const std::string& path) const;
   /// A file for each table, folder/table.csv: a heading, then a line a row. Makes the folder where there is
-  /// none. Throws FileError.
-  void save_csv(const std::string& folder) const;
+  /// none. Throws, before anything is written, ValueError for a table whose name cannot be that of a file:
+  /// one that is empty, "." or "..", or holds a slash or a zero byte. Throws FileError, also where the file
+  /// system takes the names of two tables for one.
+  void save_csv(const std::string& folder, CsvOptions options = {}) const;
 
  private:
   const Table* find(const std::string& name) const;
@@ -44,6 +48,6 @@ class Record {
 };
 
 /// One table as CSV.
-std::string to_csv(const Record::Table& table);
+std::string to_csv(const Record::Table& table, CsvOptions options = {});
 
 }  // namespace rill::flow

@@ -56,10 +56,10 @@ void Report::check_path(const std::string& path) {
   train::check_writable(path);
 }
 
-void Report::save(const std::string& path) const {
+void Report::save(const std::string& path, CsvOptions options) const {
   check_path(path);
   const std::filesystem::path page = path;
-  const auto files = report_csv(*this, page.stem().string());
+  const auto files = report_csv(*this, page.stem().string(), options);
   // Drawn before anything is written, so that a page that cannot be drawn leaves nothing behind.
   const std::string html = report_html(*this, files);
   for (const DataFile& file : files)

@@ -4,6 +4,7 @@
 #include <variant>
 #include <vector>
 
+#include "rill/flow/csv_options.h"
 #include "rill/flow/picture.h"
 
 namespace rill::flow {
@@ -49,9 +50,9 @@ class Report {
   ///   name.html                one page without a script, which opens without a network
   ///   name.json                everything on it; null stands for a value that is not finite
   ///   name-1-<title>.csv, ...  the numbers of each table and picture, in order
-  /// Each appears whole or not at all, the page last. Throws ValueError for a path that does not end in
-  /// .html, FileError where gnuplot is not found or a file cannot be written.
-  void save(const std::string& path) const;
+  /// Each appears whole or not at all, the page last. U+FFFD stands for what is not UTF-8. Throws ValueError
+  /// for a path that does not end in .html, FileError where gnuplot is not found or a file cannot be written.
+  void save(const std::string& path, CsvOptions options = {}) const;
   /// Throws what `save` would for this path, so that a program can say so before it measures. Writes nothing.
   static void check_path(const std::string& path);
 

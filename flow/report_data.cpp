@@ -5,42 +5,34 @@
 #include <nlohmann/json.hpp>
 
 #include "fmt/format.h"
+#include "rill/train/csv.h"
 
 namespace rill::flow {
 namespace {
 
 using Json = nlohmann::ordered_json;
 
-std::string quoted(const std::string& cell) {
-  if (cell.find_first_of(",\"\r\n") == std::string::npos) return cell;
-  std::string out = "\"";
-  for (const char c : cell) {
-    if (c == '"') out += '"';
-    out += c;
-  }
-  return out + "\"";
-}
-
-std::string line(const std::vector<std::string>& cells) {
+std::string line(const std::vector<std::string>& cells, bool escape) {
   std::string out;
-  for (std::size_t i = 0; i < cells.size(); ++i) out += (i ? "," : "") + quoted(cells[i]);
+  for (std::size_t i = 0; i < cells.size(); ++i) out += (i ? "," : "") + train::csv_field(cells[i], escape);
   return out + "\n";
 }
 
-std::string csv(const Table& table) {
-  std::string out = line(table.header);
-  for (const auto& row : table.rows) out += line(row);
+std::string csv(const Table& table, bool escape) {
+  std::string out = line(table.header, escape);
+  for (const auto& row : table.rows) out += line(row, escape);
   return out;
 }
 
-std::string csv(const LinePlot& plot) {
+std::string csv(const LinePlot& plot, bool escape) {
   const bool bands = std::any_of(plot.series.begin(), plot.series.end(),
                                  [](const Series& series) { return !series.lower.empty(); });
   std::string out = bands ? "series,x,y,lower,upper\n" : "series,x,y\n";
   for (const Series& series : plot.series) {
     const auto x = places(series);
+    const std::string name = train::csv_field(series.name, escape);
     for (std::size_t i = 0; i < x.size(); ++i) {
-      out += fmt::format("{},{},{}", quoted(series.name), x[i], series.y[i]);
+      out += fmt::format("{},{},{}", name, x[i], series.y[i]);
       if (!series.lower.empty())
         out += fmt::format(",{},{}", series.lower[i], series.upper[i]);
       else if (bands)
@@ -51,15 +43,15 @@ std::string csv(const LinePlot& plot) {
   return out;
 }
 
-std::string csv(const HistogramPlot& histogram) {
+std::string csv(const HistogramPlot& histogram, bool escape) {
   std::string out = "series,from,to,count\n";
   for (const auto& [name, edges, counts] : histogram.bins)
     for (std::size_t i = 0; i < counts.size(); ++i)
-      out += fmt::format("{},{},{},{}\n", quoted(name), edges[i], edges[i + 1], counts[i]);
+      out += fmt::format("{},{},{},{}\n", train::csv_field(name, escape), edges[i], edges[i + 1], counts[i]);
   return out;
 }
 
-std::string csv(const HeatMap& map) {
+std::string csv(const HeatMap& map, bool) {
   std::string out = "row,column,value\n";
   for (std::size_t row = 0; row < map.rows.size(); ++row)
     for (std::size_t column = 0; column < map.rows[row].size(); ++column)
@@ -130,13 +122,13 @@ std::string slug(const std::string& title) {
 
 }  // namespace
 
-std::vector<DataFile> report_csv(const Report& report, const std::string& stem) {
+std::vector<DataFile> report_csv(const Report& report, const std::string& stem, CsvOptions options) {
   std::vector<DataFile> out;
   const auto add = [&](const auto& shown) {
     if constexpr (requires { shown.title; }) {
       const std::string words = slug(shown.title);
-      out.push_back(
-          {fmt::format("{}-{}{}{}.csv", stem, out.size() + 1, words.empty() ? "" : "-", words), csv(shown)});
+      out.push_back({fmt::format("{}-{}{}{}.csv", stem, out.size() + 1, words.empty() ? "" : "-", words),
+                     csv(shown, options.escape_formulas)});
     }
   };
   for (const auto& section : report.sections())

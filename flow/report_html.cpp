@@ -5,13 +5,25 @@
 #include "fmt/format.h"
 #include "rill/flow/picture_svg.h"
 #include "rill/flow/report_style.h"
+#include "rill/tensor/utf8.h"
 
 namespace rill::flow {
 namespace {
 
 constexpr Size wide{720, 340}, narrow{344, 260};
 
-std::string escaped(const std::string& text) {
+constexpr const char* replacement = "\xEF\xBF\xBD";  // U+FFFD
+
+std::string as_utf8(std::string_view text) {
+  std::string out;
+  for (std::size_t bad; (bad = find_invalid_utf8(text)) != std::string_view::npos;
+       text.remove_prefix(bad + 1))
+    out.append(text.substr(0, bad)).append(replacement);
+  return out.append(text);
+}
+
+std::string escaped(const std::string& plain) {
+  const std::string text = as_utf8(plain);
   std::string out;
   for (const char c : text) {
     if (c == '&')
@@ -23,7 +35,7 @@ std::string escaped(const std::string& text) {
     else if (c == '"')
       out += "&quot;";
     else if (static_cast<unsigned char>(c) < 0x20 && c != '\n' && c != '\t')
-      out += "\xEF\xBF\xBD";  // no page may hold a control character; this is U+FFFD
+      out += replacement;  // no page may hold a control character
     else
       out += c;
   }

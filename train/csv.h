@@ -6,7 +6,8 @@
 
 namespace rill::train {
 
-/// A field of a CSV file (RFC 4180): in quotes where it holds a comma, a quote or the end of a line.
-std::string csv_field(const std::string& text);
+/// A field of a CSV file (RFC 4180): in quotes where it holds a comma, a quote or the end of a line. With
+/// `escape_formulas` a ' stands before what a spreadsheet would take for a formula, which no number is.
+std::string csv_field(const std::string& text, bool escape_formulas = false);
 
 }  // namespace rill::train

@@ -20,6 +20,7 @@
 #include "rill/tensor/error.h"
 #include "rill/tensor/random.h"
 #include "tests/catch.h"
+#include "tests/folder.h"
 
 using namespace rill;
 using Values = std::vector<double>;
@@ -68,6 +69,64 @@ TEST_CASE("a record keeps rows by table and gives them as JSON and CSV", "[flow]
   record.save_json((folder / "all.json").string());
   CHECK(std::filesystem::exists(folder / "all.json"));
   std::filesystem::remove_all(folder.parent_path());
+}
+
+TEST_CASE("a table becomes a file in the folder and nowhere else", "[flow][record][error]") {
+  const Folder folder;
+  for (const std::string& name : {std::string(), std::string("."), std::string(".."), std::string("../x"),
+                                  std::string("/etc/x"), std::string("a/b"), std::string("a\0b", 3)}) {
+    flow::Record record;
+    record.add("first", {{"x", 1}});
+    record.add(name, {{"x", 1}});
+    CHECK_THROWS_AS(record.save_csv(folder / "deep"), ValueError);
+    CHECK(folder.files() == 0);  // nor is any of the other tables written
+  }
+  flow::Record record;
+  record.add("...", {{"x", 1}});
+  record.add("-x", {{"x", 1}});
+  record.save_csv(folder / "deep");
+  CHECK(std::filesystem::exists(folder / "deep/....csv"));
+  CHECK(std::filesystem::exists(folder / "deep/-x.csv"));
+
+  // As a file system that does not tell capital letters apart would.
+  flow::Record twice;
+  twice.add("a", {{"x", 1}});
+  twice.add("A", {{"x", 2}});
+  std::filesystem::create_directory(folder / "same");
+  std::filesystem::create_symlink("a.csv", folder / "same/A.csv");
+  CHECK_THROWS_WITH(twice.save_csv(folder / "same"),
+                    ContainsSubstring("A.csv: this is the file of another table, too"));
+  CHECK(read_text(folder / "same/a.csv") == "x\n1\n");
+}
+
+TEST_CASE("CSV gives names back as they are, or hides formulas where asked to", "[flow][record]") {
+  flow::Record record;
+  record.add("t", {{"", 1},
+                   {"=1+1", 2},
+                   {"@a", 3},
+                   {"-b,\"c", 4},
+                   {"+d", 5},
+                   {"\te", 6},
+                   {"f\rg", 7},
+                   {"-1e-3", 8},
+                   {"h=", 9}});
+  CHECK(flow::to_csv(record["t"]) == ",=1+1,@a,\"-b,\"\"c\",+d,\te,\"f\rg\",-1e-3,h=\n1,2,3,4,5,6,7,8,9\n");
+  const std::string safe = ",'=1+1,'@a,\"'-b,\"\"c\",'+d,'\te,\"f\rg\",-1e-3,h=\n1,2,3,4,5,6,7,8,9\n";
+  CHECK(flow::to_csv(record["t"], {.escape_formulas = true}) == safe);
+  const Folder folder;
+  record.save_csv(folder.path(), {.escape_formulas = true});
+  CHECK(read_text(folder / "t.csv") == safe);
+}
+
+TEST_CASE("a record refuses names that are not UTF-8 and two columns of one name", "[flow][record][error]") {
+  flow::Record record;
+  CHECK_THROWS_WITH(record.add("M\xfcller", {{"a", 1}}),
+                    "record: the name of a table: expected UTF-8 text, found \"M\\xfcller\"");
+  CHECK_THROWS_WITH(record.add("t", {{"a", 1}, {"\xff", 1}}),
+                    "record: a column of table \"t\": expected UTF-8 text, found \"\\xff\"");
+  CHECK_THROWS_WITH(record.add("t", {{"a", 1}, {"a", 2}}), "record: table \"t\" has two columns \"a\"");
+  CHECK(record.tables().empty());
+  CHECK(record.to_json() == "{}\n");
 }
 
 TEST_CASE("a record rejects rows of other columns and names that it lacks", "[flow][record][error]") {
