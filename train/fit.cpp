@@ -12,6 +12,7 @@
 #include "rill/nn/model.h"
 #include "rill/tensor/error.h"
 #include "rill/tensor/random.h"
+#include "rill/tensor/utf8.h"
 #include "rill/train/atomic_file.h"
 #include "rill/train/checkpoint.h"
 #include "rill/train/interrupt.h"
@@ -107,6 +108,18 @@ void check_callbacks(const std::vector<Callback>& callbacks) {
   }
 }
 
+// What would keep a checkpoint or a history from being written, said before training.
+void check_texts(const nn::Fields& model, const FitOptions& options) {
+  for (const auto& [name, parameter] : nn::parameters(model))
+    check_utf8(name, "fit: the name of a parameter");
+  for (const Metric& metric : options.metrics) check_utf8(metric.name, "fit: the name of a metric");
+  for (const Callback& callback : options.callbacks) check_utf8(callback.name, "fit: the name of a callback");
+  for (const auto& [name, value] : options.program_options) {
+    check_utf8(name, "fit: a name in program_options");
+    check_utf8(value, fmt::format("fit: program_options[\"{}\"]", name));
+  }
+}
+
 void check(const FitOptions& options) {
   check_figures("fit", options.loss, options.metrics, options.validation.has_value());
   check_callbacks(options.callbacks);
@@ -138,11 +151,13 @@ nn::MeanLoss checked_loss(const char* where, const Loss& function, const Tensor&
 nn::State checked_state(const Callback& callback) {
   nn::State state = callback.state();
   std::set<std::string> names;
-  for (const auto& [name, tensor] : state)
+  for (const auto& [name, tensor] : state) {
+    check_utf8(name, fmt::format("fit: a name in the state of callback \"{}\"", callback.name));
     if (!tensor.defined() || !names.insert(name).second)
       throw ValueError(
           fmt::format("fit: the state of callback \"{}\" has \"{}\" {}; expected one tensor with a value",
                       callback.name, name, tensor.defined() ? "twice" : "without a value"));
+  }
   return state;
 }
 
@@ -429,6 +444,7 @@ Figures evaluate(const Forward& forward, const data::Dataset& data, const Evalua
 
 History fit(const nn::Fields& model, const Forward& forward, const data::Dataset& training,
             FitOptions options) {
+  check_texts(model, options);
   check(options);
   return Run(model, forward, training, options)();
 }

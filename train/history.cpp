@@ -1,12 +1,12 @@
 #include "rill/train/history.h"
 
 #include <algorithm>
-#include <nlohmann/json.hpp>
 
 #include "fmt/format.h"
 #include "rill/tensor/error.h"
 #include "rill/train/atomic_file.h"
 #include "rill/train/csv.h"
+#include "rill/train/json.h"
 
 namespace rill::train {
 namespace {
@@ -39,19 +39,19 @@ std::vector<double> History::operator[](const std::string& metric) const {
 }
 
 std::string History::to_json() const {
-  nlohmann::ordered_json json;
-  json["epoch"] = nlohmann::ordered_json::array();
+  Json json;
+  json["epoch"] = Json::array();
   for (const Epoch& epoch : epochs) json["epoch"].push_back(epoch.number);
   for (const std::string& name : names(*this)) {
     if (name == "epoch")
       throw ValueError("history: a metric has the name \"epoch\", which is that of the first column");
-    auto& column = json[name] = nlohmann::ordered_json::array();
+    auto& column = json[name] = Json::array();
     for (const Epoch& epoch : epochs) {
       const double* value = find(epoch, name);
-      column.push_back(value ? nlohmann::ordered_json(*value) : nlohmann::ordered_json(nullptr));
+      column.push_back(value ? Json(*value) : Json(nullptr));
     }
   }
-  return json.dump(2) + "\n";
+  return to_text(json, 2, "history") + "\n";
 }
 
 std::string History::to_csv() const {

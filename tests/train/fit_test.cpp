@@ -463,6 +463,37 @@ TEST_CASE("progress that cannot be written does not end training", "[train][prog
   std::fclose(o.progress);
 }
 
+TEST_CASE("text that is not UTF-8 is refused before training begins", "[train][fit][errors]") {
+  Model model;
+  const Model before = model;
+  const auto refused = [&](const std::function<void(train::FitOptions&)>& change,
+                           const std::string& sentence) {
+    train::FitOptions o = options(1);
+    change(o);
+    CHECK_THROWS_AS(train::fit(model, sequences(32, 1), o), ValueError);
+    CHECK_THROWS_WITH(train::fit(model, sequences(32, 1), o), sentence);
+    CHECK(nn::equal(model, before));
+  };
+  using O = train::FitOptions;
+  refused(
+      [](O& o) {
+        o.program_options = {{"data", "/M\xfcller"}};
+      },
+      "fit: program_options[\"data\"]: expected UTF-8 text, found \"/M\\xfcller\"");
+  refused(
+      [](O& o) {
+        o.program_options = {{"\xff", ""}};
+      },
+      "fit: a name in program_options: expected UTF-8 text, found \"\\xff\"");
+  refused([](O& o) { o.metrics[0].name = "\xff"; },
+          "fit: the name of a metric: expected UTF-8 text, found \"\\xff\"");
+  refused([](O& o) { o.callbacks = {{.name = "\xff"}}; },
+          "fit: the name of a callback: expected UTF-8 text, found \"\\xff\"");
+  train::History history;
+  history.epochs = {{1, {{"\xff", 0.5}}}};
+  CHECK_THROWS_WITH(history.to_json(), "history: a name: expected UTF-8 text, found \"\\xff\"");
+}
+
 TEST_CASE("fit refuses options that make no sense, and a loss that is not finite", "[train][fit][errors]") {
   Model model;
   const auto training = sequences(32, 1);
