@@ -32,9 +32,10 @@ Tensor leaky_relu(const Tensor& x, double slope) {
 
 Tensor elu(const Tensor& x, double alpha) {
   const Tensor below = kernels::mul(kernels::expm1(kernels::minimum(x, 0.0)), alpha);
-  return record(
-      "elu", kernels::where(kernels::greater(x, 0), x, below),
-      wrt(x, [x, alpha](const Tensor& g, const Tensor& y) { return where(x > 0, g, g * (y + alpha)); }));
+  return record("elu", kernels::where(kernels::greater(x, 0), x, below),
+                wrt(x, [x, alpha](const Tensor& g, const Tensor& y) {
+                  return where(x > 0, g, g * (where(x > 0, 0, y) + alpha));
+                }));
 }
 
 namespace {
@@ -49,9 +50,12 @@ Tensor normal_density(const Tensor& x) {
 }  // namespace
 
 Tensor gelu(const Tensor& x) {
-  const Tensor constant = stop_gradient(x);
-  return record("gelu", kernels::mul(x, normal_cdf(constant)),
-                wrt(x, [x](const Tensor& g) { return g * (normal_cdf(x) + x * normal_density(x)); }));
+  // Beyond 40 the normal distribution function is 0 or 1, so infinity need not meet that 0.
+  const Tensor value = kernels::mul(kernels::maximum(x, -40.0), normal_cdf(stop_gradient(x)));
+  return record("gelu", value, wrt(x, [x](const Tensor& g) {
+                  const Tensor near = clamp(x, -40, 40);
+                  return g * (normal_cdf(near) + near * normal_density(near));
+                }));
 }
 
 Tensor softplus(const Tensor& x) {

@@ -31,32 +31,36 @@ Tensor pow(const Tensor& base, const Tensor& exponent) {
   return record("pow", kernels::pow(base, exponent),
                 wrt(base,
                     [base, exponent](const Tensor& g) {
-                      // 0^0 is constant, where the formula gives 0 times infinity.
+                      // 0^0 is constant, where the formula would give 0 times infinity.
                       const Tensor constant = equal(abs(base) + abs(exponent), 0);
-                      return g * where(constant, 0, exponent * pow(base, exponent - 1));
+                      return g * (exponent * pow(base, where(constant, 1, exponent - 1)));
                     }),
                 wrt(exponent, [base](const Tensor& g, const Tensor& y) {
-                  return g * y * log(where(equal(base, 0), 1, base));
+                  const Tensor b = cast(base, y.dtype()), zero = equal(b, 0);
+                  return g * where(zero, 0, y * log(where(zero, 1, b)));
                 }));
 }
 
 namespace {
 
-/// The part of the gradient of max(a, b) that a gets, or of min(b, a).
-Tensor share_above(const Tensor& a, const Tensor& b) { return ((a > b) + (a >= b)) * 0.5; }
+/// What a gets of the gradient of max(a, b), or of min(b, a). A choice and no product, as 0 times an infinite
+/// gradient would not be 0.
+Tensor share_above(const Tensor& g, const Tensor& a, const Tensor& b) {
+  return where(a > b, g, where(a < b, 0, g * 0.5));
+}
 
 }  // namespace
 
 Tensor maximum(const Tensor& a, const Tensor& b) {
   return record("maximum", kernels::maximum(a, b),
-                wrt(a, [a, b](const Tensor& g) { return g * share_above(a, b); }),
-                wrt(b, [a, b](const Tensor& g) { return g * share_above(b, a); }));
+                wrt(a, [a, b](const Tensor& g) { return share_above(g, a, b); }),
+                wrt(b, [a, b](const Tensor& g) { return share_above(g, b, a); }));
 }
 
 Tensor minimum(const Tensor& a, const Tensor& b) {
   return record("minimum", kernels::minimum(a, b),
-                wrt(a, [a, b](const Tensor& g) { return g * share_above(b, a); }),
-                wrt(b, [a, b](const Tensor& g) { return g * share_above(a, b); }));
+                wrt(a, [a, b](const Tensor& g) { return share_above(g, b, a); }),
+                wrt(b, [a, b](const Tensor& g) { return share_above(g, a, b); }));
 }
 
 }  // namespace rill

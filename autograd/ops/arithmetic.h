@@ -25,7 +25,7 @@ Tensor& operator/=(Tensor& a, const Tensor& b);
 /// exponent.
 Tensor pow(const Tensor& base, const Tensor& exponent);
 
-/// The larger of each pair; NaN where either is NaN. Where both are equal each gets half of the gradient.
+/// The larger of each pair; NaN where either is NaN. Where neither is larger each gets half of the gradient.
 Tensor maximum(const Tensor& a, const Tensor& b);
 /// The smaller of each pair, likewise.
 Tensor minimum(const Tensor& a, const Tensor& b);

@@ -74,7 +74,7 @@ Tensor product_of_others(const Tensor& x, const Reduction& r) {
 /// The rule of max and min: equal to the extreme y means a share in its gradient.
 Tensor share_among_equals(const Tensor& g, const Tensor& x, const Tensor& y, const Reduction& r) {
   const Tensor equals = equal(x, reshape(y, r.kept));
-  return reshape(g, r.kept) * (equals / sum(equals, Axes(r.axes), {.keepdims = true}));
+  return where(equals, reshape(g, r.kept), 0) / sum(equals, Axes(r.axes), {.keepdims = true});
 }
 
 }  // namespace

@@ -66,7 +66,8 @@ Tensor cos(const Tensor& x) {
 
 Tensor erf(const Tensor& x) {
   return record("erf", kernels::erf(x), wrt(x, [x](const Tensor& g) {
-                  return g * exp(-square(x)) * (2 * std::numbers::inv_sqrtpi);
+                  // Beyond 40 the derivative is 0, which infinity would make NaN in the next.
+                  return g * exp(-square(clamp(x, -40, 40))) * (2 * std::numbers::inv_sqrtpi);
                 }));
 }
 

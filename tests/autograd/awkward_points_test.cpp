@@ -7,6 +7,7 @@
 #include "rill/autograd/gradcheck.h"
 #include "rill/autograd/ops.h"
 #include "rill/autograd/tape.h"
+#include "rill/autograd/transforms.h"
 #include "rill/tensor/create.h"
 #include "tests/catch.h"
 
@@ -22,6 +23,11 @@ std::vector<double> gradient(F f, const Tensor& at) {
   Tape tape;
   const Tensor x = tape.watch(at);
   return tape.gradient(sum(f(x)), x).template to_vector<double>();
+}
+
+template <class F>
+std::vector<double> second_derivative(F f, const Tensor& at) {
+  return hvp([&](const Tensor& x) { return sum(f(x)); }, at, ones_like(at)).template to_vector<double>();
 }
 
 Tensor numbers(std::initializer_list<double> values) { return tensor(values, DType::float64); }
@@ -96,6 +102,35 @@ TEST_CASE("maximum and minimum of equal numbers give each half", "[autograd][ops
   check(gradient([&](auto& x) { return maximum(x, 2.0); }, numbers({1, 2, 3})), {0, 0.5, 1});
 }
 
+TEST_CASE(
+    "the operand that maximum, minimum, max or min does not choose gets nothing of an infinite gradient",
+    "[autograd][ops]") {
+  const auto weighted = [](const Tensor& x) { return x * numbers({infinity, infinity, infinity}); };
+  check(gradient([&](auto& x) { return weighted(maximum(x, 2)); }, numbers({1, 2, 3})),
+        {0, infinity, infinity});
+  check(gradient([&](auto& x) { return weighted(minimum(x, 2)); }, numbers({1, 2, 3})),
+        {infinity, infinity, 0});
+  check(gradient([](auto& x) { return max(x) * infinity; }, numbers({1, 3, 3, 2})),
+        {0, infinity, infinity, 0});
+  check(gradient([](auto& x) { return min(x) * infinity; }, numbers({1, 3, 3, 2})), {infinity, 0, 0, 0});
+}
+
+TEST_CASE("maximum and minimum of what is not a number, and of infinities, have the gradient of their values",
+          "[autograd][ops]") {
+  const Tensor x = numbers({-infinity, infinity, not_a_number});
+  check(gradient([](auto& v) { return maximum(v, 0); }, x), {0, 1, 0.5});
+  check(gradient([](auto& v) { return minimum(v, 0); }, x), {1, 0, 0.5});
+  check(gradient([&](auto& v) { return maximum(v, x); }, numbers({-infinity, infinity, 0})), {0.5, 0.5, 0.5});
+}
+
+TEST_CASE("where chooses gradients, in every order", "[autograd][ops]") {
+  const auto f = [](auto& x) { return where(x > 0, x, 0) + where(x > 0, 0, 3 * x); };
+  const Tensor x = numbers({not_a_number, -infinity, 2});
+  check(gradient(f, x), {3, 3, 1});
+  check(second_derivative([](auto& v) { return where(v > 0, v * v, 3 * v); }, numbers({-1, 0, 2})),
+        {0, 0, 2});
+}
+
 TEST_CASE("where takes neither value nor gradient from the other side", "[autograd][ops]") {
   const Tensor bad = numbers({not_a_number, infinity});
   CHECK(where(numbers({0, 0}), bad, numbers({1, 2})).to_vector<double>() == std::vector<double>{1, 2});
@@ -113,12 +148,17 @@ TEST_CASE("pow at base 0", "[autograd][ops]") {
   check(gradient([&](auto& x) { return pow(zero, x); }, exponents), {0, 0, 0, 0, 0});
   check(gradient([](auto& x) { return pow(x, 2); }, numbers({-3, 0, 3})), {-6, 0, 6});
   check(gradient([&](auto& x) { return pow(numbers({-2}), x); }, numbers({2})), {not_a_number});
+  check(gradient([&](auto& x) { return pow(zero, x); }, numbers({-1, -0.5, 0, 1, 2})), {0, 0, 0, 0, 0});
+  check(gradient([](auto& x) { return pow(2, x); }, numbers({0, 1})), {std::log(2.0), 2 * std::log(2.0)});
 
   Tape outer;
   const Tensor x = outer.watch(numbers({0, -2}));
   Tape inner;
   const Tensor first = inner.gradient(sum(pow(x, 2)), x);
   check(outer.gradient(sum(first), x).to_vector<double>(), {2, 2});
+  check(second_derivative([](auto& v) { return pow(v, 0); }, numbers({-2, 0, 2})), {0, 0, 0});
+  check(second_derivative([](auto& v) { return pow(v, 1); }, numbers({-2, 0, 2})), {0, 0, 0});
+  check(second_derivative([](auto& v) { return pow(v, 3); }, numbers({-2, 0, 2})), {-12, 0, 12});
 }
 
 TEST_CASE("prod is exact where elements are 0, twice", "[autograd][ops]") {
@@ -168,4 +208,15 @@ TEST_CASE("sigmoid, tanh, softplus and gelu saturate without NaN", "[autograd][o
   check(gradient([](auto& t) { return softplus(t); }, x), {0, 1});
   check(gradient([](auto& t) { return gelu(t); }, x), {0, 1});
   check(gradient([](auto& t) { return elu(t); }, x), {0, 1});
+}
+
+TEST_CASE("activations have derivatives at infinity", "[autograd][ops]") {
+  const Tensor x = numbers({-infinity, -50, 50, infinity});
+  check(gelu(x).to_vector<double>(), {0, 0, 50, infinity});
+  check(gradient([](auto& v) { return gelu(v); }, x), {0, 0, 1, 1});
+  check(gradient([](auto& v) { return elu(v); }, x), {0, std::exp(-50), 1, 1});
+  check(gradient([](auto& v) { return erf(v); }, x), {0, 0, 0, 0});
+  check(second_derivative([](auto& v) { return gelu(v); }, x), {0, 0, 0, 0});
+  check(second_derivative([](auto& v) { return elu(v); }, x), {0, std::exp(-50), 0, 0});
+  check(second_derivative([](auto& v) { return erf(v); }, x), {0, 0, 0, 0});
 }
