@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <concepts>
 #include <span>
 #include <tuple>
@@ -9,7 +10,9 @@
 #include <utility>
 #include <vector>
 
+#include "rill/autograd/fused/composed.h"
 #include "rill/autograd/fused/dual.h"
+#include "rill/autograd/fused/expression.h"
 #include "rill/autograd/named.h"
 #include "rill/autograd/ops.h"
 #include "rill/autograd/record.h"
@@ -53,10 +56,18 @@ auto as_tuple(R result) {
 template <class T, std::size_t>
 using Repeat = T;
 
-/// Whether f can be called with as many values of one type as there are indices.
-template <class F, class T, std::size_t... I>
+/// Whether f can be called with values of these types.
+template <class F, class... T>
 constexpr bool takes = requires(const F& f) {
-  f(std::declval<Repeat<T, I>>()...);
+  f(std::declval<T>()...);
+};
+
+/// Whether all that an F holds lies in its own bytes: no reference, no pointer, in no member of a member
+/// either. Only such a type can be made of bytes while compiling.
+template <class F>
+constexpr bool holds_values = requires {
+  typename std::bool_constant<(static_cast<void>(std::bit_cast<F>(std::array<std::byte, sizeof(F)>{})),
+                               true)>;
 };
 
 template <class F, class T, std::size_t... I>
@@ -83,6 +94,8 @@ template <unsigned Input, class T, unsigned M>
 void add_partial(Packet<T>& sum, Packet<T> g, const Dual<T, M>& y) {
   if constexpr (Dual<T, M>::has(Input)) sum = xsimd::fma(g.v, y.template by<Input>().v, sum.v);
 }
+template <unsigned Input, class T, Number N>
+void add_partial(Packet<T>&, Packet<T>, N) {}
 
 /// Second reading: the gradients of the inputs. Operands: inputs, cotangents of the outputs, gradients.
 template <class T, class F, std::size_t Outputs, std::size_t... I>
@@ -112,6 +125,16 @@ template <class T, class F, std::size_t Outputs, std::size_t... I>
     };
     (give(std::integral_constant<std::size_t, I>{}), ...);
   }
+}
+
+/// Third reading: the values of the outputs, of that shape, by operations on tensors.
+template <class F, std::size_t... I>
+std::vector<Tensor> on_tensors(const F& f, std::span<const Tensor> inputs, const Shape& shape,
+                               std::index_sequence<I...>) {
+  Expression expression(sizeof...(I));
+  const auto outputs = std::apply([](const auto&... y) { return std::array{Term(y)...}; },
+                                  as_tuple(f(expression.input(I)...)));
+  return expression.evaluate(inputs, outputs, shape);
 }
 
 /// The rule of a fused operation.
@@ -172,18 +195,10 @@ struct Rule {
       own[i] = inner.watch(inputs[i]);
       sources.push_back(own[i]);
     }
-    const auto outputs = as_tuple(f(own[I]...));
+    const auto outputs = on_tensors(f, own, shape, std::index_sequence<I...>());
     std::vector<Target> targets;
-    std::apply(
-        [&](const auto&... y) {
-          std::size_t j = 0;
-          const auto add = [&](const Tensor& output) {
-            const Tensor& g = b.cotangent(j++);
-            if (g.defined()) targets.emplace_back(output, g);
-          };
-          (add(y), ...);
-        },
-        outputs);
+    for (std::size_t j = 0; j < Outputs; ++j)
+      if (b.cotangent(j).defined()) targets.emplace_back(outputs[j], b.cotangent(j));
     auto gradients = inner.gradient(std::span<const Target>(targets), sources);
     for (std::size_t k = 0; k < wanted.size(); ++k) b.give(wanted[k], std::move(gradients[k]));
   }
@@ -210,10 +225,8 @@ auto apply(F f, std::array<Tensor, sizeof...(I)> given) {
   if (!is_floating(inputs[0].dtype()))
     throw DTypeError("fused: the inputs have dtype int64; cast them to a floating dtype");
   if (detail::reading_tensors > 0) [[unlikely]] {
-    std::size_t j = 0;
-    std::apply([&](const auto&... value) { ((y[j++] = expand(Tensor(value), shape)), ...); },
-               as_tuple(f(inputs[I]...)));
-    return as_result<Result>(y, std::make_index_sequence<outputs>());
+    const auto values = on_tensors(f, inputs, shape, std::index_sequence<I...>());
+    return as_result<Result>(values, std::make_index_sequence<outputs>());
   }
   for (Tensor& output : y) output = make_output(inputs, shape, inputs[0].dtype());
   simd::run(
@@ -223,17 +236,19 @@ auto apply(F f, std::array<Tensor, sizeof...(I)> given) {
   return as_result<Result>(y, std::make_index_sequence<outputs>());
 }
 
-enum class Mistake { none, captures, arguments, result };
+enum class Mistake { none, captures, references, arguments, result };
 
 template <class F, std::size_t... I>
 constexpr Mistake first_mistake() {
   if constexpr (!std::is_trivially_copyable_v<F>)
     return Mistake::captures;
-  else if constexpr (!takes<F, Packet<float>, I...>)
+  else if constexpr (!holds_values<F>)
+    return Mistake::references;
+  else if constexpr (!takes<F, Repeat<Packet<float>, I>...>)
     return Mistake::arguments;
   else if constexpr (!Outputs<ResultOf<F, Packet<float>, I...>>::are_values)
     return Mistake::result;
-  else if constexpr (!takes<F, Tensor, I...>)
+  else if constexpr (!takes<F, Dual<float, 1U << I>...> || !takes<F, Repeat<Term, I>...>)
     return Mistake::arguments;
   else
     return Mistake::none;
@@ -245,10 +260,13 @@ auto check_and_apply(F f, const std::array<Tensor, sizeof...(I)>& given, std::in
   constexpr Mistake mistake = first_mistake<F, I...>();
   static_assert(mistake != Mistake::captures,
                 "fused: the lambda may capture numbers only; give the tensors as inputs of fused");
+  static_assert(mistake != Mistake::references,
+                "fused: the lambda may capture numbers only by value, as in [k] or [k = k], as it is called "
+                "again for its gradient; this one holds a reference or a pointer");
   static_assert(
       mistake != Mistake::arguments,
       "fused: the lambda must take one `auto` argument for each tensor, and call nothing on them but "
-      "what rill/autograd/fused/dual.h has");
+      "the functions that rill/autograd/fused.h speaks of");
   static_assert(
       mistake != Mistake::result,
       "fused: the lambda must return one value computed from its arguments, or a std::tuple of such");
@@ -278,15 +296,18 @@ auto join(const std::array<Tensor, N>&... parts) {
 ///     return std::tuple{sigmoid(o) * tanh(next), next};
 ///   }, split<4>(gates), state);
 ///
-/// f is a generic lambda over `auto` arguments, of + - * /, comparisons, where, numbers, and the functions of
-/// rill/autograd/fused/dual.h. It is read three times: on SIMD packets, which is the forward kernel; on
-/// packets of dual numbers, whose types say which partial derivatives there are, which is the derivative
-/// kernel, and which needs nothing but the inputs; and on tensors, for derivatives of higher order and for
-/// traces (rill/autograd/named.h). It may capture numbers, not tensors. Inputs are tensors, parameters and
-/// std::arrays of tensors; views with dense rows, such as the gates that `split<N>` cuts from one product,
-/// are read in place, and their gradients are written in place. float32 and float64. The branch that `where`
-/// does not take adds nothing to a gradient, not even the NaN that the same written with operations on
-/// tensors would add. Throws ShapeError where shapes do not broadcast, DTypeError where dtypes differ.
+/// f is a generic lambda over `auto` arguments, of + - * /, comparisons, && || !, where, pow, numbers, and
+/// the functions of rill/autograd/fused/dual.h and rill/autograd/fused/composed.h. It is read three times: on
+/// SIMD packets, which is the forward kernel; on packets of dual numbers, whose types say which partial
+/// derivatives there are, which is the derivative kernel, and which needs nothing but the inputs; and as
+/// operations on tensors, for derivatives of higher order and for traces (rill/autograd/named.h). So what it
+/// captures has to live as long as the tape: it may capture numbers, by value; not tensors, references or
+/// pointers. Inputs are tensors, parameters and std::arrays of tensors; views with dense rows, such as the
+/// gates that `split<N>` cuts from one product, are read in place, and their gradients are written in place.
+/// float32 and float64. The branch that `where` does not take adds nothing to a gradient of any order, not
+/// even the NaN that the same written with operations on tensors would add; nor does the argument that
+/// maximum, minimum, relu and clamp do not give. Throws ShapeError where shapes do not broadcast, DTypeError
+/// where dtypes differ.
 template <class F, class... Inputs>
 auto fused(F f, const Inputs&... inputs) {
   const auto all = fuse::join(fuse::splice(inputs)...);

@@ -28,18 +28,31 @@ using Architecture = xsimd::avx2;
 template <class A>
 constexpr bool is_avx512 = std::is_base_of_v<xsimd::avx512f, A>;
 
+template <class N>
+concept Number = std::integral<N> || std::floating_point<N>;
+
+template <class T, class A = Architecture>
+struct Packet;
+
 /// Whether each element of a packet meets a condition.
 template <class T, class A = Architecture>
 struct Condition {
   xsimd::batch_bool<T, A> bits;
+
+  Condition(xsimd::batch_bool<T, A> b) : bits(b) {}
+  Condition(bool b) : bits(b) {}
   friend Condition operator!(Condition a) { return {!a.bits}; }
   friend Condition operator&&(Condition a, Condition b) { return {a.bits && b.bits}; }
   friend Condition operator||(Condition a, Condition b) { return {a.bits || b.bits}; }
+  template <Number N, Number M>
+  friend Packet<T, A> where(Condition c, N a, M b) {
+    return where(c, Packet<T, A>(a), Packet<T, A>(b));
+  }
 };
 
 /// As many elements as one instruction works on. Elementwise kernels are written on packets, and a lambda
 /// given to `fused` is called with them in its first reading, so that both use the same functions.
-template <class T, class A = Architecture>
+template <class T, class A>
 struct Packet {
   using Batch = xsimd::batch<T, A>;
   static constexpr int width = static_cast<int>(Batch::size);
@@ -48,8 +61,8 @@ struct Packet {
 
   Packet() = default;
   Packet(Batch batch) : v(batch) {}
-  template <class N>
-  requires std::integral<N> || std::floating_point<N> Packet(N number) : v(static_cast<T>(number)) {}
+  template <Number N>
+  Packet(N number) : v(static_cast<T>(number)) {}
 
   static Packet load(const T* p) { return Batch::load_unaligned(p); }
   /// x within two numbers. One instruction for each, which gives its second operand where that is NaN.
@@ -64,6 +77,10 @@ struct Packet {
   friend Packet operator/(Packet a, Packet b) { return a.v / b.v; }
   friend Packet operator-(Packet a) { return -a.v; }
   friend Packet operator+(Packet a) { return a; }
+  Packet& operator+=(Packet b) { return *this = *this + b; }
+  Packet& operator-=(Packet b) { return *this = *this - b; }
+  Packet& operator*=(Packet b) { return *this = *this * b; }
+  Packet& operator/=(Packet b) { return *this = *this / b; }
   friend Condition<T, A> operator<(Packet a, Packet b) { return {a.v < b.v}; }
   friend Condition<T, A> operator<=(Packet a, Packet b) { return {a.v <= b.v}; }
   friend Condition<T, A> operator>(Packet a, Packet b) { return {a.v > b.v}; }
@@ -180,9 +197,8 @@ struct Packet<std::int64_t> {
   std::int64_t v;
 
   Packet() = default;
-  template <class N>
-  requires std::integral<N> || std::floating_point<N> Packet(N number)
-      : v(static_cast<std::int64_t>(number)) {}
+  template <Number N>
+  Packet(N number) : v(static_cast<std::int64_t>(number)) {}
 
   static Packet load(const std::int64_t* p) { return *p; }
   void store(std::int64_t* p) const { *p = v; }

@@ -10,6 +10,7 @@
 namespace rill::fuse {
 
 using simd::Condition;
+using simd::Number;
 using simd::Packet;
 
 /// A packet with its partial derivatives with respect to the inputs whose bits are set in Mask. A partial
@@ -32,8 +33,17 @@ struct Dual {
   }
 };
 
-template <class N>
-concept Number = std::integral<N> || std::floating_point<N>;
+/// Whether each element of the duals that were compared meets a condition. It has no derivative.
+template <class T>
+struct DualCondition {
+  Condition<T> of_values;
+
+  DualCondition(Condition<T> c) : of_values(c) {}
+  DualCondition(bool b) : of_values(b) {}
+  friend DualCondition operator!(DualCondition a) { return !a.of_values; }
+  friend DualCondition operator&&(DualCondition a, DualCondition b) { return a.of_values && b.of_values; }
+  friend DualCondition operator||(DualCondition a, DualCondition b) { return a.of_values || b.of_values; }
+};
 
 // Calls f(std::integral_constant<unsigned, input>) for each input whose bit is set.
 template <unsigned Mask, class F>
@@ -105,24 +115,48 @@ inline auto operator/(const Dual<T, A>& a, const Dual<T, B>& b) {
   const Packet<T> y = a.value / b.value;
   return chain(a, b, y, by_a, -y * by_a);
 }
+// Where a condition holds a, else b: the partials of the other do not count, whatever they are.
+template <class T, unsigned A, unsigned B>
+inline auto select(Condition<T> c, const Dual<T, A>& a, const Dual<T, B>& b, Packet<T> value) {
+  using P = Packet<T>;
+  return combine(
+      a, b, value, [&](P p, P q) { return where(c, p, q); }, [&](P p) { return where(c, p, P(0)); },
+      [&](P q) { return where(c, P(0), q); });
+}
+template <class T, unsigned A, unsigned B>
+inline auto where(DualCondition<T> c, const Dual<T, A>& a, const Dual<T, B>& b) {
+  return select(c.of_values, a, b, where(c.of_values, a.value, b.value));
+}
+// One of two, of which each gets half of the gradient where neither is preferred.
+template <class T, unsigned A, unsigned B>
+inline auto prefer(Condition<T> prefers_a, Condition<T> prefers_b, const Dual<T, A>& a, const Dual<T, B>& b,
+                   Packet<T> value) {
+  using P = Packet<T>;
+  const auto share = [](Condition<T> all, Condition<T> nothing, P p) -> P {
+    return where(all, p, where(nothing, P(0), 0.5 * p));
+  };
+  return combine(
+      a, b, value, [&](P p, P q) -> P { return where(prefers_a, p, where(prefers_b, q, 0.5 * p + 0.5 * q)); },
+      [&](P p) { return share(prefers_a, prefers_b, p); },
+      [&](P q) { return share(prefers_b, prefers_a, q); });
+}
 template <class T, unsigned A, unsigned B>
 inline auto maximum(const Dual<T, A>& a, const Dual<T, B>& b) {
-  const Packet<T> by_a =
-      where(a.value == b.value, Packet<T>(0.5), where(a.value > b.value, Packet<T>(1), Packet<T>(0)));
-  return chain(a, b, maximum(a.value, b.value), by_a, 1 - by_a);
+  return prefer(a.value > b.value, a.value < b.value, a, b, maximum(a.value, b.value));
 }
 template <class T, unsigned A, unsigned B>
 inline auto minimum(const Dual<T, A>& a, const Dual<T, B>& b) {
-  const Packet<T> by_a =
-      where(a.value == b.value, Packet<T>(0.5), where(a.value < b.value, Packet<T>(1), Packet<T>(0)));
-  return chain(a, b, minimum(a.value, b.value), by_a, 1 - by_a);
+  return prefer(a.value<b.value, a.value> b.value, a, b, minimum(a.value, b.value));
 }
+// As the operation of that name in rill/autograd/ops/arithmetic.h.
 template <class T, unsigned A, unsigned B>
-inline auto where(Condition<T> c, const Dual<T, A>& a, const Dual<T, B>& b) {
+inline auto pow(const Dual<T, A>& a, const Dual<T, B>& b) {
   using P = Packet<T>;
-  return combine(
-      a, b, where(c, a.value, b.value), [&](P p, P q) { return where(c, p, q); },
-      [&](P p) { return where(c, p, P(0)); }, [&](P q) { return where(c, P(0), q); });
+  const P value = pow(a.value, b.value);
+  P by_a(0), by_b(0);
+  if constexpr (A != 0) by_a = where(a.value == 0 && b.value == 0, P(0), b.value * pow(a.value, b.value - 1));
+  if constexpr (B != 0) by_b = where(a.value == 0, P(0), value * log(a.value));
+  return chain(a, b, value, by_a, by_b);
 }
 
 // A number is a dual without partials.
@@ -171,15 +205,60 @@ inline auto minimum(const Dual<T, A>& a, N b) {
   return minimum(a, constant<T>(b));
 }
 template <class T, unsigned A, Number N>
-inline auto where(Condition<T> c, const Dual<T, A>& a, N b) {
+inline auto maximum(N a, const Dual<T, A>& b) {
+  return maximum(constant<T>(a), b);
+}
+template <class T, unsigned A, Number N>
+inline auto minimum(N a, const Dual<T, A>& b) {
+  return minimum(constant<T>(a), b);
+}
+template <class T, unsigned A, Number N>
+inline auto pow(const Dual<T, A>& a, N b) {
+  return pow(a, constant<T>(b));
+}
+template <class T, unsigned A, Number N>
+inline auto pow(N a, const Dual<T, A>& b) {
+  return pow(constant<T>(a), b);
+}
+template <class T, unsigned A, Number N>
+inline auto where(DualCondition<T> c, const Dual<T, A>& a, N b) {
   return where(c, a, constant<T>(b));
 }
 template <class T, unsigned A, Number N>
-inline auto where(Condition<T> c, N a, const Dual<T, A>& b) {
+inline auto where(DualCondition<T> c, N a, const Dual<T, A>& b) {
   return where(c, constant<T>(a), b);
 }
+template <class T, Number N, Number M>
+inline auto where(DualCondition<T> c, N a, M b) {
+  return where(c, constant<T>(a), constant<T>(b));
+}
 
-// A comparison has no derivative.
+// The type of a says by which inputs it has partials, so no assignment can add one.
+template <class T, unsigned A, unsigned B>
+inline Dual<T, A>& assign(Dual<T, A>& a, const Dual<T, B>& b) {
+  static_assert(A == B,
+                "fused: in a += b, or -=, *=, /=, a must already depend on every input of fused that b "
+                "depends on; write auto c = a + b instead");
+  if constexpr (A == B) a = b;
+  return a;
+}
+template <class T, unsigned A, class B>
+inline Dual<T, A>& operator+=(Dual<T, A>& a, const B& b) {
+  return assign(a, a + b);
+}
+template <class T, unsigned A, class B>
+inline Dual<T, A>& operator-=(Dual<T, A>& a, const B& b) {
+  return assign(a, a - b);
+}
+template <class T, unsigned A, class B>
+inline Dual<T, A>& operator*=(Dual<T, A>& a, const B& b) {
+  return assign(a, a * b);
+}
+template <class T, unsigned A, class B>
+inline Dual<T, A>& operator/=(Dual<T, A>& a, const B& b) {
+  return assign(a, a / b);
+}
+
 template <class T, unsigned A>
 inline Packet<T> value_of(const Dual<T, A>& a) {
   return a.value;
@@ -197,17 +276,32 @@ concept OneDual = (IsDual<A>::value && (IsDual<B>::value || Number<B>)) || (Numb
 
 template <class A, class B>
 requires OneDual<A, B>
-inline auto operator<(const A& a, const B& b) { return value_of(a) < value_of(b); }
+inline auto operator<(const A& a, const B& b) { return DualCondition(value_of(a) < value_of(b)); }
 template <class A, class B>
 requires OneDual<A, B>
-inline auto operator<=(const A& a, const B& b) { return value_of(a) <= value_of(b); }
+inline auto operator<=(const A& a, const B& b) { return DualCondition(value_of(a) <= value_of(b)); }
 template <class A, class B>
 requires OneDual<A, B>
-inline auto operator>(const A& a, const B& b) { return value_of(a) > value_of(b); }
+inline auto operator>(const A& a, const B& b) { return DualCondition(value_of(a) > value_of(b)); }
 template <class A, class B>
 requires OneDual<A, B>
-inline auto operator>=(const A& a, const B& b) { return value_of(a) >= value_of(b); }
+inline auto operator>=(const A& a, const B& b) { return DualCondition(value_of(a) >= value_of(b)); }
+template <class A, class B>
+requires OneDual<A, B>
+inline auto operator==(const A& a, const B& b) { return DualCondition(value_of(a) == value_of(b)); }
+template <class A, class B>
+requires OneDual<A, B>
+inline auto operator!=(const A& a, const B& b) { return DualCondition(value_of(a) != value_of(b)); }
 
+// A condition that is the same for all elements.
+template <std::same_as<bool> C, class A, class B>
+requires OneDual<A, B>
+inline auto where(C c, const A& a, const B& b) { return where(decltype(a == b)(c), a, b); }
+
+template <class T, unsigned M>
+inline Dual<T, M> operator+(const Dual<T, M>& x) {
+  return x;
+}
 template <class T, unsigned M>
 inline Dual<T, M> operator-(const Dual<T, M>& x) {
   return chain(x, -x.value, Packet<T>(-1));
@@ -215,6 +309,14 @@ inline Dual<T, M> operator-(const Dual<T, M>& x) {
 template <class T, unsigned M>
 inline Dual<T, M> abs(const Dual<T, M>& x) {
   return chain(x, abs(x.value), sign(x.value));
+}
+template <class T, unsigned M>
+inline Dual<T, 0> sign(const Dual<T, M>& x) {
+  return {sign(x.value), {}};
+}
+template <class T, unsigned M>
+inline Dual<T, 0> stop_gradient(const Dual<T, M>& x) {
+  return {x.value, {}};
 }
 template <class T, unsigned M>
 inline Dual<T, M> exp(const Dual<T, M>& x) {
@@ -278,7 +380,7 @@ inline Dual<T, M> sigmoid(const Dual<T, M>& x) {
 }
 template <class T, unsigned M>
 inline Dual<T, M> relu(const Dual<T, M>& x) {
-  return chain(x, relu(x.value), where(x.value > 0, Packet<T>(1), Packet<T>(0)));
+  return select(x.value > 0, x, constant<T>(0), relu(x.value));
 }
 template <class T, unsigned M>
 inline Dual<T, M> softplus(const Dual<T, M>& x) {
