@@ -20,6 +20,8 @@ using rill::detail::TensorAccess;
 
 Shape common_shape(std::span<Tensor> inputs, const char* operation) {
   const Tensor* typed = nullptr;  // the first that is no number
+  for (std::size_t i = 0; i < inputs.size(); ++i)
+    if (!inputs[i].defined()) detail::throw_no_value(operation, i + 1);
   for (const Tensor& x : inputs)
     if (!TensorAccess::body(x).weak && !typed) typed = &x;
   DType dtype = typed ? typed->dtype() : DType::int64;
@@ -236,10 +238,10 @@ bool repeats_by_row(const Layout& layout, std::size_t operand, const Tensor& x) 
 }  // namespace
 
 std::int64_t rows_per_sum(std::int64_t rows, std::int64_t columns, std::int64_t part_size) {
-  constexpr std::int64_t few = 64, long_sum = 1024, most_elements = std::int64_t{1} << 18;
+  constexpr std::int64_t few = 64, long_sum = 64, most_elements = std::int64_t{1} << 20;
   columns = std::max<std::int64_t>(columns, 1);
   const std::int64_t parts = std::max(few, std::min(rows / long_sum, most_elements / columns));
-  return std::max({std::int64_t{1}, part_size / columns, (rows + parts - 1) / parts});
+  return std::max({std::int64_t{1}, std::min(part_size / columns, long_sum), (rows + parts - 1) / parts});
 }
 
 void run(const Shape& shape, std::span<const Tensor> operands, std::size_t first_written, RowKernel kernel,

@@ -17,7 +17,8 @@ Tensor index_add(const Tensor& x, const Shape& shape, std::int64_t axis, const T
 Tensor gather(const Tensor& x, std::int64_t axis, const Tensor& indices);
 /// x with values[i][j] added at [indices[i][j]][j] for axis 0, and so on. An index may occur several times.
 Tensor scatter_add(const Tensor& x, std::int64_t axis, const Tensor& indices, const Tensor& values);
-/// 1 at the index, else 0, along a new last axis of that many classes. Without a gradient.
+/// 1 at the index, else 0, along a new last axis of that many classes. Without a gradient. A negative index
+/// throws ValueError, too: a label does not count from the end.
 Tensor one_hot(const Tensor& indices, std::int64_t classes, DType dtype = DType::float32);
 
 }  // namespace rill

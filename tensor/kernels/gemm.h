@@ -68,7 +68,12 @@ std::span<const Backend> backends();
 template <class T>
 bool runs_generated_code(std::int64_t m, std::int64_t n, std::int64_t k);
 
-/// Products so small that a call of a library costs more than they do go through a plain loop.
+/// A product whose sums are so long that rounding would be felt: the backend multiplies pieces of it, which
+/// are added up in double. The longest with few sums are double all through.
+void multiply_long(const Backend& backend, const Product<float>& product);
+
+/// Products so small that a call of a library costs more than they do go through a plain loop; float32 ones
+/// with k above 2^14, or above 2^10 where a or b is a vector, through multiply_long.
 void multiply(const Product<float>& product);
 void multiply(const Product<double>& product);
 void multiply(const RoundedProduct& product);

@@ -1,12 +1,14 @@
 #include "rill/tensor/kernels/index.h"
 
 #include <algorithm>
+#include <type_traits>
 
 #include "fmt/format.h"
 #include "rill/tensor/error.h"
 #include "rill/tensor/kernels/copy.h"
 #include "rill/tensor/kernels/dispatch.h"
 #include "rill/tensor/kernels/flush_subnormals.h"
+#include "rill/tensor/kernels/scratch.h"
 #include "rill/tensor/threads.h"
 
 namespace rill::kernels {
@@ -66,6 +68,42 @@ void check_same_dtype(const Tensor& a, const Tensor& b, const char* operation) {
                                  name(b.dtype())));
 }
 
+// What very many elements that meet at one place are summed in.
+template <class T>
+using Total = std::conditional_t<std::same_as<T, std::int64_t>, std::int64_t, double>;
+
+template <class From, class To>
+void add(const From* from, std::int64_t n, To* to) {
+  for (std::int64_t i = 0; i < n; ++i) to[i] += static_cast<To>(from[i]);
+}
+
+// So few additions one after the other that rounding is not felt.
+constexpr std::int64_t few_additions = 4;
+
+// The places of an axis at which more rows meet than are added one by one.
+class Meetings {
+ public:
+  Meetings(const std::vector<std::int64_t>& index, std::int64_t size) {
+    if (static_cast<std::int64_t>(index.size()) <= few_additions) return;
+    numbers_.assign(static_cast<std::size_t>(size), 0);
+    for (const std::int64_t place : index) ++numbers_[static_cast<std::size_t>(place)];
+    for (std::size_t place = 0; place < numbers_.size(); ++place) {
+      const bool is_many = numbers_[place] > few_additions;
+      numbers_[place] = is_many ? many() : -1;
+      if (is_many) places_.push_back(static_cast<std::int64_t>(place));
+    }
+  }
+  std::int64_t many() const { return static_cast<std::int64_t>(places_.size()); }
+  std::int64_t place(std::int64_t k) const { return places_[static_cast<std::size_t>(k)]; }
+  /// Which of the many places this is, or -1.
+  std::int64_t total(std::int64_t place) const {
+    return places_.empty() ? -1 : numbers_[static_cast<std::size_t>(place)];
+  }
+
+ private:
+  std::vector<std::int64_t> numbers_, places_;
+};
+
 // Calls f(flat place among the indices, flat place in x) for each index of gather and scatter_add.
 template <class F>
 void for_each_gathered(const Shape& shape, int axis, const Tensor& indices, const char* operation, F f) {
@@ -117,16 +155,27 @@ Tensor index_add(const Shape& shape, int axis, const Tensor& indices, const Tens
   const Tensor from = contiguous(values);
   const Tensor out = full(shape, 0, values.dtype());
   const Around around(shape, axis);
-  const auto n = static_cast<std::int64_t>(index.size());
   with_type(values.dtype(), [&](auto type) {
     using T = decltype(type);
     const T* a = TensorAccess::data<T>(from);
     T* b = TensorAccess::raw<T>(out);
     const FlushSubnormals guard;
+    const Meetings meetings(index, shape[axis]);
+    const gemm::Scratch<Total<T>> totals(meetings.many() * around.inner);
     // Rows may meet, so they are added in order.
-    for (std::int64_t row = 0; row < around.outer * n; ++row) {
-      T* to = b + (row / n * shape[axis] + index[static_cast<std::size_t>(row % n)]) * around.inner;
-      for (std::int64_t i = 0; i < around.inner; ++i) to[i] += a[row * around.inner + i];
+    for (std::int64_t o = 0; o < around.outer; ++o, b += shape[axis] * around.inner) {
+      std::fill_n(totals.data(), meetings.many() * around.inner, Total<T>(0));
+      for (const std::int64_t place : index) {
+        if (const std::int64_t total = meetings.total(place); total >= 0)
+          add(a, around.inner, totals.data() + total * around.inner);
+        else
+          add(a, around.inner, b + place * around.inner);
+        a += around.inner;
+      }
+      for (std::int64_t k = 0; k < meetings.many(); ++k)
+        std::transform(totals.data() + k * around.inner, totals.data() + (k + 1) * around.inner,
+                       b + meetings.place(k) * around.inner,
+                       [](Total<T> total) { return static_cast<T>(total); });
     }
   });
   return out;
@@ -152,6 +201,9 @@ Tensor scatter_add(const Tensor& x, int axis, const Tensor& indices, const Tenso
   if (!(values.shape() == indices.shape()))
     throw ShapeError(fmt::format("scatter_add: values of shape {} for indices of shape {}",
                                  to_string(values.shape()), to_string(indices.shape())));
+  // Where many may meet at one place, in double.
+  if (x.dtype() == DType::float32 && indices.rank() == x.rank() && indices.shape()[axis] > few_additions)
+    return cast(scatter_add(cast(x, DType::float64), axis, indices, cast(values, DType::float64)), x.dtype());
   const Tensor from = contiguous(values);
   const Tensor out = copy(x);
   with_type(x.dtype(), [&](auto type) {
@@ -168,6 +220,8 @@ Tensor scatter_add(const Tensor& x, int axis, const Tensor& indices, const Tenso
 Tensor one_hot(const Tensor& indices, std::int64_t classes, DType dtype) {
   if (classes < 1) throw ValueError(fmt::format("one_hot: {} classes; expected at least 1", classes));
   const auto index = checked(indices, classes, -1, "one_hot");
+  for (std::int64_t label : indices.to_vector<std::int64_t>())
+    if (label < 0) throw ValueError(fmt::format("one_hot: the index {} is negative", label));
   Shape shape = indices.shape();
   shape.push_back(classes);
   const Tensor out = full(shape, 0, dtype);

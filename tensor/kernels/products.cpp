@@ -59,7 +59,10 @@ void multiply_stack(const Operand& a, const Operand& b, const Dims& batch, T* c,
   const bool whole_rows = m >= worth_gathering && k * n <= small_matrix && !b.transposed;
   const Panels panels = whole_rows ? Panels::whole(n) : panels_of<T>(n);
   const T* packed = b.batch.empty() && !whole_rows ? packed_panels(b.tensor, b.matrix<T>(), k, n) : nullptr;
-  const bool gathers = !packed && !b.transposed && panels.count() > 1 && m >= worth_gathering;
+  // Not the rows of a long sum, which has to be one product to be added up well.
+  constexpr std::int64_t most_gathered = 1 << 14;
+  const bool gathers =
+      !packed && !b.transposed && panels.count() > 1 && m >= worth_gathering && k <= most_gathered;
   Cut cut(m, n, k, panels, gathers ? 2 * worth_gathering : 32,
           whole_rows ? 2 * k * small_block : Cut::worth_part);
   if (!packed && !cut.is_large()) cut.panels = Panels::whole(n);

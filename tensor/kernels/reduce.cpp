@@ -5,6 +5,7 @@
 #include <functional>
 #include <limits>
 #include <numeric>
+#include <type_traits>
 
 #include "fmt/format.h"
 #include "rill/tensor/error.h"
@@ -12,6 +13,7 @@
 #include "rill/tensor/kernels/dispatch.h"
 #include "rill/tensor/kernels/elementwise.h"
 #include "rill/tensor/kernels/flush_subnormals.h"
+#include "rill/tensor/kernels/scratch.h"
 #include "rill/tensor/kernels/views.h"
 #include "rill/tensor/packet.h"
 #include "rill/tensor/threads.h"
@@ -115,9 +117,8 @@ T reduce_row(const T* x, std::int64_t n) {
 // that memory is read in stretches.
 template <class Op, class T>
 void reduce_columns(const T* x, std::int64_t n, std::int64_t stride, std::int64_t begin, std::int64_t end,
-                    T* out) {
+                    T* out, std::int64_t rows_in_block = 256) {
   constexpr std::int64_t width = Packet<T>::width, abreast = 8;
-  constexpr std::int64_t rows_in_block = 256;
   const Packet<T> identity(Op::template identity<T>());
   const auto reduce_packets = [&]<std::size_t... K>(std::int64_t c, std::index_sequence<K...>) {
     std::array<Packet<T>, sizeof...(K)> total{(static_cast<void>(K), identity)...};
@@ -145,6 +146,22 @@ void reduce_columns(const T* x, std::int64_t n, std::int64_t stride, std::int64_
     }
     out[c] = total;
   }
+}
+
+// The same of very many rows, halved until they are few: blocks that are added up one by one would be a long
+// sum themselves. No more columns than `most_columns`.
+constexpr std::int64_t most_columns = 256;
+template <class Op, class T>
+void reduce_many_rows(const T* x, std::int64_t n, std::int64_t stride, std::int64_t begin, std::int64_t end,
+                      T* out) {
+  constexpr std::int64_t few = 1024;
+  if (n <= few) return reduce_columns<Op>(x, n, stride, begin, end, out, 32);
+  const std::int64_t half = (n / 2 + few - 1) / few * few;
+  std::array<T, most_columns> rest;
+  reduce_many_rows<Op>(x, half, stride, begin, end, out);
+  reduce_many_rows<Op>(x + half * stride + begin, n - half, stride, 0, end - begin, rest.data());
+  for (std::int64_t c = begin; c < end; ++c)
+    out[c] = combine_elements<Op>(out[c], rest[static_cast<std::size_t>(c - begin)]);
 }
 
 // A tensor seen as [outer, n, inner], of which n is reduced, and how the result goes back into its shape.
@@ -235,14 +252,19 @@ Tensor reduce(const Tensor& x, const Dims& axes, bool keepdims) {
       });
       return;
     }
-    const std::int64_t columns = std::min<std::int64_t>(s.inner, 256);
+    const std::int64_t columns = std::min(s.inner, most_columns);
     const std::int64_t blocks = (s.inner + columns - 1) / columns;
     const std::int64_t grain = std::max<std::int64_t>(1, 16384 / std::max<std::int64_t>(1, s.n * columns));
     detail::parallel_for(s.outer * blocks, grain, [&](std::int64_t begin, std::int64_t end) {
       for (std::int64_t unit = begin; unit < end; ++unit) {
         const std::int64_t i = unit / blocks, c = unit % blocks * columns;
-        reduce_columns<Op>(from + i * s.n * s.stride, s.n, s.stride, c, std::min(c + columns, s.inner),
-                           to + i * s.inner);
+        const T* const matrix = from + i * s.n * s.stride;
+        const std::int64_t end_column = std::min(c + columns, s.inner);
+        constexpr std::int64_t many = 1 << 14;
+        if (s.n > many)
+          reduce_many_rows<Op>(matrix, s.n, s.stride, c, end_column, to + i * s.inner);
+        else
+          reduce_columns<Op>(matrix, s.n, s.stride, c, end_column, to + i * s.inner);
       }
     });
   });
@@ -321,12 +343,15 @@ Tensor cumsum(const Tensor& x, int axis) {
     using T = decltype(type);
     const T* a = TensorAccess::data<T>(from);
     T* b = TensorAccess::raw<T>(out);
-    for (std::int64_t i = 0; i < outer; ++i)
-      for (std::int64_t r = 0; r < n; ++r)
-        for (std::int64_t c = 0; c < inner; ++c) {
-          const std::int64_t at = (i * n + r) * inner + c;
-          b[at] = r == 0 ? a[at] : combine_elements<Sum>(b[at - inner], a[at]);
-        }
+    // In double, as each sum is the one before and one element more. Whole numbers wrap around.
+    using Total = std::conditional_t<std::same_as<T, std::int64_t>, std::uint64_t, double>;
+    const gemm::Scratch<Total> totals(inner);
+    for (std::int64_t i = 0; i < outer; ++i) {
+      std::fill_n(totals.data(), inner, Total(0));
+      for (std::int64_t r = 0; r < n; ++r, a += inner, b += inner)
+        for (std::int64_t c = 0; c < inner; ++c)
+          b[c] = static_cast<T>(totals.data()[c] += static_cast<Total>(a[c]));
+    }
   });
   return out;
 }

@@ -89,12 +89,40 @@ void over_stretches(const std::vector<Pair<T>>& pairs, std::int64_t units, const
   if (stretch.rows > 0) body(stretch);
 }
 
+/// How the rows of all pairs are summed. Very many float32 numbers lose digits where they are added up as the
+/// backend does, and stretch by stretch.
+template <class T>
+struct Length {
+  std::int64_t units;     // of a stretch
+  bool is_long = false;   // stretches are added up in double
+  bool is_exact = false;  // and so are pieces of them
+
+  Length(const std::vector<Pair<T>>& pairs, std::int64_t m, std::int64_t n) {
+    constexpr std::int64_t most_copied = std::int64_t{1} << 22;  // elements
+    constexpr std::int64_t many_rows = 1 << 14, very_many_rows = 1 << 17, many_stretches = 64, narrow = 16;
+    units = 1 + most_copied / (m + n) / Stretch<T>::unit_rows;
+    std::int64_t rows = 0;
+    for (const Pair<T>& pair : pairs) rows += pair.rows;
+    if (!std::is_same_v<T, float> || rows <= many_rows) return;
+    units = std::min(units, many_rows / Stretch<T>::unit_rows);
+    is_exact = std::min(m, n) <= narrow || rows > very_many_rows;
+    is_long = is_exact || rows > many_stretches * units * Stretch<T>::unit_rows;
+  }
+
+  void multiply(const gemm::Product<T>& product) const {
+    if constexpr (std::is_same_v<T, float>)
+      if (is_exact) return gemm::multiply_long(gemm::backends().front(), product);
+    gemm::multiply(product);
+  }
+};
+
 constexpr std::int64_t worth_threads = 400'000, worth_copying = 16384;
 
 /// Adds a stretch to c [m, n], or writes it there, by panels of columns, so that nothing is summed across
 /// threads. A panel that does not read well where it lies is copied where it is multiplied.
 template <class T>
-void multiply(const Stretch<T>& stretch, std::int64_t m, std::int64_t n, T* c, bool accumulate) {
+void multiply(const Stretch<T>& stretch, std::int64_t m, std::int64_t n, T* c, bool accumulate,
+              const Length<T>& length) {
   Matrix<T> left = stretch.pieces.front().left;
   Tensor gathered;
   if (!stretch.is_in_place(&Pair<T>::left)) {
@@ -140,9 +168,9 @@ void multiply(const Stretch<T>& stretch, std::int64_t m, std::int64_t n, T* c, b
                             panel.data() + (begin - top) * width, width);
           });
       const Matrix<T> columns = left.from(top, row).transpose();
-      gemm::multiply(gemm::Product<T>{std::min(block_rows, m - row), width, depth, columns,
-                                      right_in_place ? right.from(0, column) : Matrix<T>{panel.data(), width},
-                                      c + row * n + column, n, accumulate || top > 0});
+      length.multiply({std::min(block_rows, m - row), width, depth, columns,
+                       right_in_place ? right.from(0, column) : Matrix<T>{panel.data(), width},
+                       c + row * n + column, n, accumulate || top > 0});
     }
   });
 }
@@ -236,14 +264,24 @@ void add_products(const std::vector<Operand>& left, const std::vector<Operand>& 
 
   const std::int64_t m = out.shape()[0], n = out.shape()[1];
   T* const c = TensorAccess::raw<T>(out);
-  constexpr std::int64_t most_copied = std::int64_t{1} << 22;  // elements
+  const Length<T> length(pairs, m, n);
+  Tensor total;
   bool accumulate = false;
-  over_stretches(pairs, 1 + most_copied / (m + n) / Stretch<T>::unit_rows, [&](const Stretch<T>& stretch) {
+  const auto add = [&](const Stretch<T>& stretch) {
     if constexpr (std::is_same_v<T, float>)
-      if (gemm::rounds_operands(m, n))
-        return multiply_rounded(stretch, m, n, c, std::exchange(accumulate, true), rounded);
-    multiply(stretch, m, n, c, std::exchange(accumulate, true));
+      if (gemm::rounds_operands(m, n)) return multiply_rounded(stretch, m, n, c, accumulate, rounded);
+    multiply(stretch, m, n, c, accumulate, length);
+  };
+  over_stretches(pairs, length.units, [&](const Stretch<T>& stretch) {
+    add(stretch);
+    if (!length.is_long)
+      accumulate = true;
+    else if (total.defined())
+      add_into(cast(out, DType::float64), total);
+    else
+      total = cast(out, DType::float64);
   });
+  if (total.defined()) copy_into(cast(total, DType::float32), out);
 }
 
 void check(const Tensor& left, const Tensor& right, const std::pair<Tensor, Tensor>& first) {
