@@ -2,7 +2,10 @@
 
 #include <algorithm>
 #include <cmath>
+#include <mutex>
 #include <numbers>
+#include <numeric>
+#include <thread>
 
 #include "fmt/format.h"
 #include "rill/tensor/error.h"
@@ -158,19 +161,53 @@ std::int64_t Generator::integer(std::int64_t n) {
 
 Tensor Generator::permutation(std::int64_t n) {
   if (n < 0) throw ValueError(fmt::format("permutation: of {} numbers", n));
-  std::vector<std::int64_t> order(static_cast<std::size_t>(n));
-  for (std::size_t i = 0; i < order.size(); ++i) order[i] = static_cast<std::int64_t>(i);
-  for (std::int64_t i = n - 1; i > 0; --i)
-    std::swap(order[static_cast<std::size_t>(i)], order[static_cast<std::size_t>(integer(i + 1))]);
-  return Tensor::from(order);
+  Tensor out = Tensor::empty({n}, DType::int64);
+  auto* const order = detail::TensorAccess::raw<std::int64_t>(out);
+  std::iota(order, order + n, std::int64_t{0});
+  for (std::int64_t i = n - 1; i > 0; --i) std::swap(order[i], order[integer(i + 1)]);
+  return out;
 }
 
+namespace {
+
+const std::thread::id main_thread = std::this_thread::get_id();
+
+// What the streams of threads that have not drawn yet follow from.
+struct Streams {
+  std::mutex mutex;
+  std::uint64_t seed = 0, begun = 0;
+};
+Streams& streams() {
+  static auto* s = new Streams;  // threads may draw while static objects end
+  return *s;
+}
+
+std::uint64_t scrambled(std::uint64_t x) {  // the finaliser of SplitMix64 (Steele et al. 2014)
+  x = (x ^ (x >> 30)) * 0xBF58476D1CE4E5B9;
+  x = (x ^ (x >> 27)) * 0x94D049BB133111EB;
+  return x ^ (x >> 31);
+}
+
+Generator first_of_this_thread() {
+  // Before `main` there is but one thread, which may come here before main_thread is set.
+  if (main_thread == std::thread::id() || main_thread == std::this_thread::get_id()) return Generator(0);
+  const std::lock_guard lock(streams().mutex);
+  return Generator(scrambled(streams().seed + ++streams().begun * 0x9E3779B97F4A7C15));
+}
+
+}  // namespace
+
 Generator& default_generator() {
-  static thread_local Generator generator;
+  static thread_local Generator generator = first_of_this_thread();
   return generator;
 }
 
-void seed(std::uint64_t seed) { default_generator() = Generator(seed); }
+void seed(std::uint64_t seed) {
+  default_generator() = Generator(seed);
+  const std::lock_guard lock(streams().mutex);
+  streams().seed = seed;
+  streams().begun = 0;
+}
 
 Tensor uniform(const Shape& shape, double low, double high, DType dtype) {
   return default_generator().uniform(shape, low, high, dtype);

@@ -36,10 +36,14 @@ class Generator {
 };
 
 /// The generator of this thread, which everything draws from that is given no other: dropout, initialisers,
-/// shuffling.
+/// shuffling. Each thread has a stream of its own. The main thread's is that of seed 0, until it calls
+/// `seed`; another's is chosen when it first draws: by the last call of `seed` on any thread (0 before the
+/// first) and by how many threads have begun to draw since. So where threads begin in the same order, a run
+/// can be repeated.
 Generator& default_generator();
 
-/// Starts this thread's generator anew.
+/// Starts this thread's generator anew: the same seed gives the same numbers, whichever the thread. Threads
+/// that have not drawn yet will get other streams, which follow from the seed.
 void seed(std::uint64_t seed);
 
 // Drawn from default_generator().

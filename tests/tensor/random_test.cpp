@@ -3,8 +3,11 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <functional>
+#include <thread>
 
 #include "rill/autograd/ops.h"
+#include "rill/nn/linear.h"
 #include "rill/tensor/philox.h"
 #include "rill/tensor/threads.h"
 #include "tests/catch.h"
@@ -76,4 +79,50 @@ TEST_CASE("a permutation holds every number once, in another order", "[tensor][r
     CHECK(n >= 0);
     CHECK(n < 3);
   }
+}
+
+namespace {
+
+/// What a new thread draws first, after what it is told to do.
+std::vector<float> on_a_thread(const std::function<void()>& before = [] {}) {
+  std::vector<float> drawn;
+  std::thread([&] {
+    before();
+    drawn = uniform({4}).to_vector<float>();
+  }).join();
+  return drawn;
+}
+
+}  // namespace
+
+TEST_CASE("threads draw from streams of their own, which follow from the seed", "[tensor][random]") {
+  seed(42);
+  std::vector<std::vector<float>> first, again;
+  for (int i = 0; i < 3; ++i) first.push_back(on_a_thread());
+  const auto own = uniform({4}).to_vector<float>();
+  CHECK(own == Generator(42).uniform({4}).to_vector<float>());  // whatever others drew
+  first.push_back(own);
+  for (std::size_t i = 0; i < first.size(); ++i)
+    for (std::size_t j = 0; j < i; ++j) CHECK(first[i] != first[j]);
+
+  seed(42);
+  for (int i = 0; i < 3; ++i) again.push_back(on_a_thread());
+  again.push_back(uniform({4}).to_vector<float>());
+  CHECK(first == again);
+
+  seed(43);
+  CHECK(on_a_thread() != first[0]);
+  // A thread that seeds its own generator has the stream of that seed.
+  CHECK(on_a_thread([] { seed(7); }) == Generator(7).uniform({4}).to_vector<float>());
+}
+
+TEST_CASE("threads that make layers at the same time make different ones", "[tensor][random]") {
+  seed(42);
+  std::array<double, 3> weights;
+  std::vector<std::thread> all;
+  for (double& weight : weights)
+    all.emplace_back([&weight] { weight = nn::Linear(1, 1).kernel.value().item(); });
+  for (auto& thread : all) thread.join();
+  std::sort(weights.begin(), weights.end());
+  CHECK(std::adjacent_find(weights.begin(), weights.end()) == weights.end());
 }
