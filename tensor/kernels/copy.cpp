@@ -90,12 +90,19 @@ void add_into(const Tensor& source, const Tensor& target) {
             [&](auto type) { simd::run(target.shape(), operands, 2, &add_row<decltype(type)>, nullptr); });
 }
 
+std::int64_t whole(double value, const char* operation) {
+  const auto number = converted<std::int64_t>(value, operation);
+  if (static_cast<double>(number) != value)
+    throw ValueError(fmt::format("{}: int64 cannot hold {}, which is not a whole number", operation, value));
+  return number;
+}
+
 void fill(const Tensor& target, double value) { copy_into(full({}, value, target.dtype()), target); }
 
 Tensor full(const Shape& shape, double value, DType dtype) {
   Tensor scalar = Tensor::empty({}, dtype);
   with_type(dtype, [&](auto type) {
-    *TensorAccess::raw<decltype(type)>(scalar) = converted<decltype(type)>(value, "full");
+    *TensorAccess::raw<decltype(type)>(scalar) = element<decltype(type)>(value, "full");
   });
   if (shape.empty()) return scalar;
   Tensor out = Tensor::empty(shape, dtype);

@@ -21,4 +21,16 @@ void add_into(const Tensor& source, const Tensor& target);
 void fill(const Tensor& target, double value);
 Tensor full(const Shape& shape, double value, DType dtype);
 
+/// The whole number that a value is. Throws ValueError, naming the operation, for a fraction and for what
+/// int64 cannot hold.
+std::int64_t whole(double value, const char* operation);
+/// A value as an element of a new tensor, likewise; float32 rounds.
+template <class T>
+T element(double value, const char* operation) {
+  if constexpr (std::same_as<T, std::int64_t>)
+    return whole(value, operation);
+  else
+    return static_cast<T>(value);
+}
+
 }  // namespace rill::kernels
