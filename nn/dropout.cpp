@@ -1,10 +1,9 @@
 #include "rill/nn/dropout.h"
 
 #include "fmt/format.h"
-#include "rill/autograd/ops.h"
 #include "rill/autograd/recording.h"
-#include "rill/autograd/tape.h"
 #include "rill/tensor/error.h"
+#include "rill/tensor/kernels/map.h"
 #include "rill/tensor/random.h"
 
 namespace rill::nn {
@@ -31,7 +30,16 @@ Tensor dropout_mask(const Shape& shape, double rate, DType dtype) {
 
 Tensor dropout(const Tensor& x, double rate) {
   check(rate);
-  return rate == 0 || !is_training() ? x : x * dropout_mask(x.shape(), rate, x.dtype());
+  rill::detail::require_values("dropout", x);
+  return rate == 0 || !is_training() ? x : dropout(x, dropout_mask(x.shape(), rate, x.dtype()));
+}
+
+Tensor dropout(const Tensor& x, const Tensor& mask) {
+  const auto keep = [](auto value, auto factor) {
+    return where(factor > decltype(factor)(0), value * factor, factor);
+  };
+  return record("dropout", kernels::map("dropout", keep, x, mask),
+                wrt(x, [mask](const Tensor& g) { return dropout(g, mask); }));
 }
 
 Dropout::Dropout(double rate_) : rate(rate_) { check(rate); }

@@ -31,6 +31,9 @@ Tensor dropout(const Tensor& x, double rate);
 /// What dropout multiplies by: 0 with probability `rate`, else 1 / (1 - rate).
 Tensor dropout_mask(const Shape& shape, double rate, DType dtype);
 
+/// x times such a mask, which broadcasts to it: what is dropped is 0, even an infinity or NaN.
+Tensor dropout(const Tensor& x, const Tensor& mask);
+
 struct Dropout {
   double rate;
   /// Throws ValueError unless 0 <= rate < 1.

@@ -118,3 +118,23 @@ TEST_CASE("layers say what is wrong with their sizes and input", "[nn][errors]")
   CHECK_THROWS_WITH(nn::orthogonal()({4}), "orthogonal: shape [4] is no matrix");
   CHECK_THROWS_WITH(nn::identity()({3, 4}), "identity: shape [3, 4] is not made of square blocks");
 }
+
+TEST_CASE("what dropout drops is zero, were it infinite, in the value and in the gradient", "[nn][dropout]") {
+  constexpr float infinity = std::numeric_limits<float>::infinity();
+  seed(3);
+  const nn::TrainingMode on(true);
+  const Tensor dropped = nn::dropout(full({1000}, infinity), 0.5);
+  CHECK(sum(equal(dropped, 0)).item() > 400);
+  CHECK(sum(equal(dropped, infinity)).item() > 400);
+  CHECK(sum(equal(nn::dropout(full({1000}, std::nan("")), 0.5), 0)).item() > 400);
+
+  const Tensor mask = tensor({0, 2, 0, 2});
+  Tape tape;
+  const Tensor x = tape.watch(tensor({infinity, 3, -1, -infinity}));
+  const Tensor y = nn::dropout(x, mask);
+  CHECK(y.to_vector<float>() == std::vector<float>{0, 6, 0, -infinity});
+  CHECK(tape.gradient({y, tensor({infinity, 1, std::nan(""), 1})}, x).to_vector<float>() ==
+        std::vector<float>{0, 2, 0, 2});
+  CHECK(gradgradcheck([&](const auto& in) { return nn::dropout(square(in[0]), cast(mask, DType::float64)); },
+                      {tensor({1, 2, 3, 4}, DType::float64)}));
+}
