@@ -64,7 +64,7 @@ std::vector<std::uint8_t> read_up_to(Source& source, std::uint64_t count, const 
   constexpr std::uint64_t chunk = 1 << 20;
   std::vector<std::uint8_t> bytes;
   const std::uint64_t most = std::min(count, source.most_bytes());
-  detail::with_memory(path, most, [&] { bytes.reserve(most); });
+  rill::detail::with_memory(path, most, 1, [&] { bytes.reserve(most); });
   while (bytes.size() < most) {
     const std::size_t before = bytes.size();
     const std::uint64_t asked = std::min(chunk, most - before);

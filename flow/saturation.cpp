@@ -50,7 +50,10 @@ Histogram histogram(const std::vector<Tensor>& values, double low, double high, 
   if (!(low < high) || !std::isfinite(low) || !std::isfinite(high) || bins < 1)
     throw ValueError(fmt::format("histogram: {} bins from {} to {}; expected low < high and at least one bin",
                                  bins, low, high));
-  Histogram out{low, high, std::vector<std::int64_t>(static_cast<std::size_t>(bins))};
+  const auto size = static_cast<std::size_t>(bins);
+  Histogram out{low, high, rill::detail::with_memory("histogram", size, sizeof(std::int64_t), [&] {
+                  return std::vector<std::int64_t>(size);
+                })};
   for (const Tensor& tensor : values)
     for (const double v : tensor.to_vector<double>()) {
       if (std::isnan(v))

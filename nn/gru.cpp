@@ -2,6 +2,7 @@
 
 #include "fmt/format.h"
 #include "rill/nn/activation_functions.h"
+#include "rill/nn/gate_sizes.h"
 #include "rill/tensor/create.h"
 #include "rill/tensor/error.h"
 
@@ -18,7 +19,7 @@ Tensor with_activations(Activation gate, Activation activation, F f) {
 }  // namespace
 
 GRUCell::GRUCell(std::int64_t in, std::int64_t hidden, const GRUCellOptions& options)
-    : input(in, 3 * hidden, {.kernel_initializer = options.kernel_initializer}),
+    : input(in, gates_together("GRU", 3, hidden), {.kernel_initializer = options.kernel_initializer}),
       activation_(options.activation),
       recurrent_activation_(options.recurrent_activation) {
   if (in < 1 || hidden < 1)

@@ -67,16 +67,23 @@ Initializer he_uniform() { return uniform_of_variance(he); }
 Initializer he_normal() { return normal_of_variance(he); }
 
 Initializer orthogonal(double gain) {
-  return [gain](const Shape& shape) { return orthogonal_matrix(shape, gain); };
+  return [gain](const Shape& shape) {
+    const auto elements = static_cast<std::uint64_t>(count(shape));
+    return rill::detail::with_memory("orthogonal", elements, sizeof(double),
+                                     [&] { return orthogonal_matrix(shape, gain); });
+  };
 }
 
 Initializer identity(double gain) {
   return [gain](const Shape& shape) {
     if (shape.size() != 2 || (shape[0] > 0 && shape[1] % shape[0] != 0))
       throw ShapeError(fmt::format("identity: shape {} is not made of square blocks", to_string(shape)));
-    const std::vector<Tensor> blocks(static_cast<std::size_t>(shape[0] == 0 ? 1 : shape[1] / shape[0]),
-                                     eye(shape[0]) * gain);
-    return concat(blocks, 1);
+    Tensor blocks = zeros(shape);
+    const auto elements = blocks.mutable_span<float>();
+    for (std::int64_t i = 0; i < shape[0]; ++i)
+      for (std::int64_t j = i; j < shape[1]; j += shape[0])
+        elements[static_cast<std::size_t>(i * shape[1] + j)] = static_cast<float>(gain);
+    return blocks;
   };
 }
 

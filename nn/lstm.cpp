@@ -2,6 +2,7 @@
 
 #include "fmt/format.h"
 #include "rill/nn/activation_functions.h"
+#include "rill/nn/gate_sizes.h"
 #include "rill/tensor/create.h"
 #include "rill/tensor/error.h"
 
@@ -90,7 +91,7 @@ Tensor LSTMInput::operator()(const Tensor& x) const {
 }
 
 LSTMCell::LSTMCell(std::int64_t in, std::int64_t hidden, const LSTMCellOptions& options)
-    : input(in, 4 * hidden, {.kernel_initializer = options.kernel_initializer}),
+    : input(in, gates_together("LSTM", 4, hidden), {.kernel_initializer = options.kernel_initializer}),
       hidden_(hidden),
       activation_(options.activation),
       recurrent_activation_(options.recurrent_activation) {
@@ -150,7 +151,8 @@ Fields LSTMCell::fields() {
 LSTM::LSTM(std::int64_t in, std::int64_t hidden, const LSTMOptions& o)
     : Recurrent<LSTMCell>(
           {o.layers, o.bidirectional, o.dropout, o.recurrent_dropout}, [&](std::int64_t layer, bool) {
-            const std::int64_t below = (o.projection ? o.projection : hidden) * (o.bidirectional ? 2 : 1);
+            const std::int64_t below =
+                gates_together("LSTM", o.bidirectional ? 2 : 1, o.projection ? o.projection : hidden);
             return LSTMCell(
                 layer == 0 ? in : below, hidden,
                 {o.activation, o.recurrent_activation, o.forget_bias, o.longest_dependency, o.peephole,

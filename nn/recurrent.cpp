@@ -31,7 +31,9 @@ class Steps {
   enum class Rows : std::uint8_t { all, some, none };
 
   Steps(const Tensor& lengths, const Tensor& mask, std::int64_t batch, std::int64_t time, DType dtype)
-      : rows_(static_cast<std::size_t>(time), Rows::all) {
+      : rows_(rill::detail::with_memory("Recurrent", static_cast<std::uint64_t>(time), sizeof(Tensor), [&] {
+          return std::vector<Rows>(static_cast<std::size_t>(time), Rows::all);
+        })) {
     if (lengths.defined() && mask.defined())
       throw ValueError("Recurrent: both lengths and a mask were given; expected one of them");
     Tensor counts;  // [time, batch]
@@ -185,7 +187,7 @@ Pass run_direction(const CellReference& cell, const Tensor& x, std::vector<Tenso
     place.time_step = t;
     const AtPlace step(place);
     if (counting.rows(t) != Steps::Rows::none) {
-      const Tensor h = mask.defined() ? state[0] * mask : state[0];
+      const Tensor h = mask.defined() ? dropout(state[0], mask) : state[0];
       std::optional<rill::detail::Observing> observing;
       if (recorder) {
         recorder->begin(static_cast<std::size_t>(t));

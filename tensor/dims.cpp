@@ -9,6 +9,9 @@
 namespace rill {
 
 void Dims::grow(int needed) {
+  constexpr int most = 1 << 24;
+  if (needed < 0 || needed > most)
+    throw ShapeError(fmt::format("a list of {} sizes or axes; expected 0 to {}", needed, most));
   const int capacity = std::max(needed, 2 * capacity_);
   auto* heap = new std::int64_t[static_cast<std::size_t>(capacity)];
   std::copy(begin(), end(), heap);
@@ -27,10 +30,23 @@ void Dims::erase(int i) {
   --size_;
 }
 
+std::optional<std::int64_t> detail::product(std::int64_t factor, const Shape& shape) {
+  bool is_empty = false, fits = true;
+  for (auto size : shape) {
+    if (size < 0) throw ShapeError(fmt::format("shape {} has a negative size", to_string(shape)));
+    if (size == 0)
+      is_empty = true;
+    else
+      fits &= !__builtin_mul_overflow(factor, size, &factor);
+  }
+  if (!fits) return std::nullopt;
+  return is_empty ? 0 : factor;
+}
+
 std::int64_t count(const Shape& shape) {
-  std::int64_t n = 1;
-  for (auto size : shape) n *= size;
-  return n;
+  const auto n = detail::product(1, shape);
+  if (!n) throw ShapeError(fmt::format("shape {} has more elements than int64 can count", to_string(shape)));
+  return *n;
 }
 
 std::string to_string(const Dims& dims) { return fmt::format("[{}]", fmt::join(dims, ", ")); }

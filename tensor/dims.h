@@ -1,8 +1,12 @@
 #pragma once
 
+#include <algorithm>
+#include <cstddef>
 #include <cstdint>
 #include <initializer_list>
 #include <iterator>
+#include <limits>
+#include <optional>
 #include <span>
 #include <string>
 #include <utility>
@@ -22,7 +26,8 @@ class Dims {
   }
   template <std::input_iterator I>
   Dims(I first, I last) {
-    resize(static_cast<int>(std::distance(first, last)));
+    constexpr std::ptrdiff_t most = std::numeric_limits<int>::max();
+    resize(static_cast<int>(std::min<std::ptrdiff_t>(std::distance(first, last), most)));
     for (auto& v : *this) v = *first++;
   }
   Dims(const Dims& other) { *this = other; }
@@ -57,9 +62,9 @@ class Dims {
   std::int64_t& back() { return data()[size_ - 1]; }
   std::int64_t back() const { return data()[size_ - 1]; }
 
-  /// New elements hold 0.
+  /// New elements hold 0. Throws ShapeError below 0 and for more than any list has, 2^24.
   void resize(int size) {
-    if (size > capacity_) grow(size);
+    if (static_cast<unsigned>(size) > static_cast<unsigned>(capacity_)) grow(size);
     for (int i = size_; i < size; ++i) data()[i] = 0;
     size_ = size;
   }
@@ -107,8 +112,14 @@ class Dims {
 /// The sizes of a tensor's axes; no axes for a scalar.
 using Shape = Dims;
 
-/// The number of elements of a shape: the product of its sizes, 1 for a scalar.
+/// The number of elements of a shape: the product of its sizes, 1 for a scalar. Throws ShapeError for a
+/// negative size, and where the product of the sizes that are not 0 is beyond int64.
 std::int64_t count(const Shape& shape);
+
+namespace detail {
+/// The same times `factor`, which is above 0; nothing where it is beyond int64.
+std::optional<std::int64_t> product(std::int64_t factor, const Shape& shape);
+}  // namespace detail
 
 /// "[32, 28]"
 std::string to_string(const Dims& dims);

@@ -4,10 +4,14 @@
 #include <array>
 #include <bit>
 #include <cstdlib>
+#include <limits>
 #include <mutex>
 #include <new>
 #include <utility>
 #include <vector>
+#if defined(__linux__)
+#include <sys/sysinfo.h>
+#endif
 
 #include "fmt/format.h"
 #include "rill/tensor/error.h"
@@ -133,9 +137,22 @@ void release_cached_memory() {
 
 namespace detail {
 
-void* allocate(std::size_t bytes) {
+std::size_t memory_of_machine() {
+  static const std::size_t bytes = [] {
+#if defined(__linux__)
+    struct sysinfo info;
+    if (sysinfo(&info) == 0) return std::size_t{info.mem_unit} * (info.totalram + info.totalswap);
+#endif
+    return std::numeric_limits<std::size_t>::max();
+  }();
+  return bytes;
+}
+
+namespace {
+
+void* take_block(std::size_t bytes) {
   const std::size_t c = size_class(bytes);
-  if (c >= class_count) throw Error(fmt::format("allocate: {} bytes are more than a tensor can hold", bytes));
+  if (c >= class_count) return nullptr;
   const std::size_t size = class_size(c);
   const auto taken = static_cast<std::int64_t>(size);
   Local& local = this_thread();
@@ -159,6 +176,8 @@ void* allocate(std::size_t bytes) {
                   local.free[c]);
     if (auto& list = is_local ? local.free[c] : free; !list.empty()) return take(list);
   }
+  // A system may grant more than it has, and end the program that writes to it.
+  if (bytes > memory_of_machine()) return nullptr;
   auto& count = counters();
   count.requests.fetch_add(1, std::memory_order_relaxed);
   void* block = std::aligned_alloc(64, size);
@@ -166,9 +185,25 @@ void* allocate(std::size_t bytes) {
     release_cached_memory();
     block = std::aligned_alloc(64, size);
   }
-  if (!block) throw Error(fmt::format("allocate: the system has no {} bytes left", bytes));
+  if (!block) return nullptr;
   count.held.fetch_add(taken, std::memory_order_relaxed);
   local.count(taken);
+  return block;
+}
+
+}  // namespace
+
+void* try_allocate(std::size_t bytes) noexcept {
+  try {
+    return take_block(bytes);
+  } catch (const std::bad_alloc&) {  // of the lists of blocks
+    return nullptr;
+  }
+}
+
+void* allocate(std::size_t bytes) {
+  void* block = try_allocate(bytes);
+  if (!block) throw Error(fmt::format("memory: {} bytes are needed, which the system does not have", bytes));
   return block;
 }
 
@@ -177,24 +212,37 @@ void deallocate(void* data, std::size_t bytes) noexcept {
   const std::size_t size = class_size(c);
   Local& local = this_thread();
   local.count(-static_cast<std::int64_t>(size));
-  if (!caching) {
+  const auto give_back = [&] {
     counters().held.fetch_sub(static_cast<std::int64_t>(size), std::memory_order_relaxed);
-    return std::free(data);
-  }
-  if (size <= largest_local) {
-    auto& free = local.free[c];
-    if (free.size() == local_limit) {
-      std::lock_guard lock(shared().mutex);
-      move_blocks(free, 0, moved_together(size), shared().free[c]);
+    std::free(data);
+  };
+  if (!caching) return give_back();
+  try {
+    if (size <= largest_local) {
+      auto& free = local.free[c];
+      if (free.size() == local_limit) {
+        std::lock_guard lock(shared().mutex);
+        move_blocks(free, 0, moved_together(size), shared().free[c]);
+      }
+      free.push_back(data);
+      return;
     }
-    free.push_back(data);
-    return;
+    std::lock_guard lock(shared().mutex);
+    shared().free[c].push_back(data);
+  } catch (const std::bad_alloc&) {  // of the lists of blocks
+    give_back();
   }
-  std::lock_guard lock(shared().mutex);
-  shared().free[c].push_back(data);
 }
 
-Storage* Storage::create(std::size_t bytes) { return new (allocate(header_size + bytes)) Storage(bytes); }
+void throw_no_memory(std::string_view what, std::uint64_t count, std::size_t size) {
+  throw Error(
+      fmt::format("{}: the system does not have the memory for {} times {} bytes", what, count, size));
+}
+
+Storage* Storage::try_create(std::size_t bytes) noexcept {
+  void* memory = try_allocate(header_size + bytes);
+  return memory ? new (memory) Storage(bytes) : nullptr;
+}
 
 Derived* Storage::set_derived(Derived* derived) noexcept {
   Derived* expected = nullptr;

@@ -3,6 +3,9 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <new>
+#include <stdexcept>
+#include <string_view>
 
 namespace rill {
 
@@ -21,9 +24,27 @@ void release_cached_memory();
 
 namespace detail {
 
-/// Bytes aligned to 64, from the caching allocator. Uninitialised. Throws Error when the system has none.
+/// Bytes aligned to 64, from the caching allocator. Uninitialised. Null when the system does not have them.
+void* try_allocate(std::size_t bytes) noexcept;
+/// The same, but throws Error.
 void* allocate(std::size_t bytes);
 void deallocate(void* data, std::size_t bytes) noexcept;
+
+/// How many bytes the machine has, at most.
+std::size_t memory_of_machine();
+[[noreturn]] void throw_no_memory(std::string_view what, std::uint64_t count, std::size_t size);
+/// Does what makes a container of the standard library, of `count` elements of `size` bytes. Throws Error,
+/// naming `what`, where the system does not have the memory.
+template <class F>
+auto with_memory(std::string_view what, std::uint64_t count, std::size_t size, F&& take) {
+  // A system may grant more than it has, and end the program later.
+  if (count <= memory_of_machine() / size) try {
+      return take();
+    } catch (const std::bad_alloc&) {
+    } catch (const std::length_error&) {
+    }
+  throw_no_memory(what, count, size);
+}
 
 /// Something computed from a storage's bytes and kept beside them, such as a weight packed for matrix
 /// products. It is dropped when the storage is written to, so it can never be stale.
@@ -34,7 +55,8 @@ struct Derived {
 /// A reference-counted block of bytes that tensors share. It is written to only by a sole owner.
 class Storage {
  public:
-  static Storage* create(std::size_t bytes);  ///< with one reference; the bytes follow the header
+  /// With one reference; the bytes follow the header. Null when the system does not have them.
+  static Storage* try_create(std::size_t bytes) noexcept;
   void retain() noexcept { references_.fetch_add(1, std::memory_order_relaxed); }
   void release() noexcept {
     // The last reference cannot become another's meanwhile; to look costs less than to subtract.

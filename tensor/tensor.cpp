@@ -1,5 +1,6 @@
 #include "rill/tensor/tensor.h"
 
+#include <algorithm>
 #include <cstring>
 #include <new>
 
@@ -15,7 +16,30 @@ using detail::TensorBody;
 
 namespace {
 
-TensorBody* create_body() { return new (detail::allocate(sizeof(TensorBody))) TensorBody; }
+TensorBody* create_body(Storage* storage) {
+  void* memory = detail::try_allocate(sizeof(TensorBody));
+  if (!memory) {
+    storage->release();
+    throw Error("memory: the system has none left for another tensor");
+  }
+  auto* body = new (memory) TensorBody;
+  body->storage = storage;
+  return body;
+}
+
+constexpr const char* origins_of_none =
+    "it was default-constructed or moved from, or it is the gradient with respect to a value that the target "
+    "does not depend on";
+
+// More axes than anything needs; loops over axes and the printing of a tensor count on few.
+constexpr int most_axes = 64;
+
+[[noreturn]] void throw_too_large(const Shape& shape, DType dtype) {
+  long double bytes = size_of(dtype);
+  for (auto size : shape) bytes *= static_cast<long double>(std::max<std::int64_t>(size, 1));
+  throw ShapeError(fmt::format("memory: {} of {} needs {:.20g} bytes, which are more than can be counted",
+                               rill::to_string(shape), name(dtype), bytes));
+}
 
 bool is_row_major(const Shape& shape, const Dims& strides) {
   std::int64_t expected = 1;
@@ -42,10 +66,12 @@ std::string_view name(DType dtype) {
 }
 
 void Tensor::throw_undefined() {
+  throw ValueError(fmt::format("this tensor holds no value: {}", origins_of_none));
+}
+
+void detail::throw_no_value(const char* function, std::size_t argument) {
   throw ValueError(
-      "this tensor holds no value: it was default-constructed or moved from, or it is the gradient with "
-      "respect to a "
-      "value that the target does not depend on");
+      fmt::format("{}: argument {}: this tensor holds no value: {}", function, argument, origins_of_none));
 }
 
 void Tensor::destroy() noexcept {
@@ -57,13 +83,16 @@ void Tensor::destroy() noexcept {
 Tensor TensorAccess::make(Storage* storage, std::int64_t offset, const Shape& shape, const Dims& strides,
                           DType dtype) {
   Tensor t;
-  t.body_ = create_body();
-  t.body_->storage = storage;
+  t.body_ = create_body(storage);
+  if (shape.size() > most_axes)
+    throw ShapeError(fmt::format("a tensor of {} axes; expected at most {}", shape.size(), most_axes));
+  const auto n = detail::product(1, shape);
+  if (!n) throw_too_large(shape, dtype);
   t.body_->offset = offset;
   t.body_->shape = shape;
   t.body_->strides = strides;
   t.body_->dtype = dtype;
-  t.body_->count = rill::count(shape);
+  t.body_->count = *n;
   t.body_->contiguous = t.body_->count == 0 || is_row_major(shape, strides);
   return t;
 }
@@ -74,6 +103,16 @@ TensorBody* Tensor::copy_of(const TensorBody& body) {
               body.storage->bytes() + body.offset * static_cast<std::int64_t>(size_of(body.dtype)),
               static_cast<std::size_t>(body.count) * size_of(body.dtype));
   return std::exchange(copy.body_, nullptr);
+}
+
+Tensor TensorAccess::make(const Shape& shape, const Dims& strides, DType dtype) {
+  const auto bytes = detail::product(static_cast<std::int64_t>(size_of(dtype)), shape);
+  if (!bytes) throw_too_large(shape, dtype);
+  Storage* storage = Storage::try_create(static_cast<std::size_t>(*bytes));
+  if (!storage)
+    throw Error(fmt::format("memory: {} of {} needs {} bytes, which the system does not have",
+                            rill::to_string(shape), name(dtype), *bytes));
+  return make(storage, 0, shape, strides, dtype);
 }
 
 Tensor TensorAccess::view(const Tensor& base, std::int64_t offset, const Shape& shape, const Dims& strides) {
@@ -103,8 +142,11 @@ Tensor Tensor::empty(const Shape& shape, DType dtype) {
   for (auto size : shape)
     if (size < 0)
       throw ShapeError(fmt::format("empty: shape {} has a negative size", rill::to_string(shape)));
-  const auto bytes = static_cast<std::size_t>(rill::count(shape)) * size_of(dtype);
-  return TensorAccess::make(Storage::create(bytes), 0, shape, row_major_strides(shape), dtype);
+  return TensorAccess::make(shape, row_major_strides(shape), dtype);
+}
+
+void Tensor::throw_does_not_hold(DType dtype, long double value) {
+  throw ValueError(fmt::format("Tensor: {} does not hold {:.20g}", name(dtype), value));
 }
 
 Tensor Tensor::weak_scalar(double value) {
@@ -171,7 +213,8 @@ template <Element T>
 std::vector<T> Tensor::to_vector() const {
   const Tensor converted = kernels::contiguous(kernels::cast(*this, dtype_of<T>()));
   const auto values = converted.span<T>();
-  return {values.begin(), values.end()};
+  return detail::with_memory("to_vector", values.size(), sizeof(T),
+                             [&] { return std::vector<T>(values.begin(), values.end()); });
 }
 
 template Tensor Tensor::from(std::span<const float>, const Shape&);

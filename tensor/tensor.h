@@ -4,6 +4,7 @@
 #include <concepts>
 #include <cstdint>
 #include <initializer_list>
+#include <limits>
 #include <span>
 #include <string>
 #include <utility>
@@ -63,7 +64,7 @@ class Tensor {
   /// No value: `defined()` is false and every operation throws ValueError.
   Tensor() = default;
   /// A scalar that takes the dtype of the tensor it meets in an operation; until then it is a float64 (from a
-  /// floating number) or an int64 (from an integer).
+  /// floating number) or an int64 (from an integer). Throws ValueError for a number that this does not hold.
   template <class T>
   requires std::integral<T> || std::floating_point<T> Tensor(T value)
       : Tensor(from_number(value)) {}  // NOLINT: a number is a tensor
@@ -94,7 +95,8 @@ class Tensor {
   }
   void swap(Tensor& other) noexcept { std::swap(body_, other.body_); }
 
-  /// Uninitialised elements in row-major order. Throws ShapeError for a negative size.
+  /// Uninitialised elements in row-major order. Throws ShapeError for a negative size and for more bytes than
+  /// can be counted, Error for more than the system has; both name the shape and the bytes.
   static Tensor empty(const Shape& shape, DType dtype = DType::float32);
   /// Copies `values` into a new tensor of that shape. Throws ShapeError when the number of elements differs.
   template <Element T>
@@ -144,12 +146,23 @@ class Tensor {
     return *body_;
   }
   [[noreturn]] static void throw_undefined();
+  [[noreturn]] static void throw_does_not_hold(DType dtype, long double value);
   template <class T>
   static Tensor from_number(T value) {
-    if constexpr (std::integral<T>)
-      return weak_scalar(static_cast<std::int64_t>(value));
-    else
+    if constexpr (std::integral<T>) {
+      const auto number = static_cast<std::int64_t>(value);
+      // What wraps around changes its sign or its value.
+      if (static_cast<T>(number) != value || (number < 0) != (value < T{}))
+        throw_does_not_hold(DType::int64, static_cast<long double>(value));
+      return weak_scalar(number);
+    } else {
+      if constexpr (sizeof(T) > sizeof(double)) {
+        constexpr T largest = std::numeric_limits<double>::max(), beyond = std::numeric_limits<T>::max();
+        if ((value > largest && value <= beyond) || (value < -largest && value >= -beyond))
+          throw_does_not_hold(DType::float64, value);
+      }
       return weak_scalar(static_cast<double>(value));
+    }
   }
   static Tensor weak_scalar(double value);
   static Tensor weak_scalar(std::int64_t value);
@@ -164,9 +177,25 @@ std::string to_string(const Tensor& tensor);
 
 namespace detail {
 
+[[noreturn]] void throw_no_value(const char* function, std::size_t argument);
+/// Throws ValueError, naming the function and the number of the argument, for one that holds no value.
+template <std::same_as<Tensor>... T>
+void require_values(const char* function, const T&... arguments) {
+  std::size_t argument = 0;
+  const auto require = [&](const Tensor& x) {
+    ++argument;
+    if (!x.defined()) [[unlikely]]
+      throw_no_value(function, argument);
+  };
+  (require(arguments), ...);
+}
+
 /// What kernels and the tape see of a tensor and users do not.
 struct TensorAccess {
-  /// A tensor over a storage, taking over one reference to it.
+  /// A tensor over storage of its own, of uninitialised elements, which fill it in the order of the strides.
+  static Tensor make(const Shape& shape, const Dims& strides, DType dtype);
+  /// A tensor over a storage, taking over one reference to it, also when it throws ShapeError for a shape
+  /// with too many elements or axes.
   static Tensor make(Storage* storage, std::int64_t offset, const Shape& shape, const Dims& strides,
                      DType dtype);
   /// Another view of the same elements, which then are not `base`'s alone; of a copy where they are exposed.

@@ -67,7 +67,8 @@ Tensor concat(const std::vector<Tensor>& parts, int axis) {
     if (!(rest == shape))
       throw ShapeError(fmt::format("concat: part {} has shape {}, part 0 {}; they may differ on axis {} only",
                                    i, to_string(parts[i].shape()), to_string(parts[0].shape()), axis));
-    shape[axis] += size;
+    if (__builtin_add_overflow(shape[axis], size, &shape[axis]))
+      throw ShapeError(fmt::format("concat: the sizes of axis {} add up to more than int64 can count", axis));
   }
   const Tensor out = Tensor::empty(shape, parts[0].dtype());
   std::vector<std::int64_t> begins;
@@ -108,7 +109,10 @@ Tensor pad(const Tensor& x, const std::vector<std::pair<std::int64_t, std::int64
     const auto [before, after] = widths[static_cast<std::size_t>(i)];
     if (before < 0 || after < 0)
       throw ValueError(fmt::format("pad: widths {{{}, {}}} of axis {} are negative", before, after, i));
-    shape[i] += before + after;
+    if (__builtin_add_overflow(shape[i], before, &shape[i]) ||
+        __builtin_add_overflow(shape[i], after, &shape[i]))
+      throw ShapeError(fmt::format("pad: widths {{{}, {}}} of axis {} add up to more than int64 can count",
+                                   before, after, i));
   }
   const Tensor out = full(shape, value, x.dtype());
   Tensor inside = out;

@@ -7,7 +7,6 @@
 
 namespace rill::kernels {
 
-using detail::Storage;
 using detail::TensorAccess;
 using detail::TensorBody;
 
@@ -88,8 +87,7 @@ Tensor run_flat(const Mapping& mapping, std::span<const Tensor* const> inputs) {
   }
   const auto kernel = kernel_for(mapping, *leading);
   const std::size_t n = inputs.size();
-  Tensor out = TensorAccess::make(Storage::create(static_cast<std::size_t>(like.count) * size), 0, like.shape,
-                                  like.strides, like.dtype);
+  Tensor out = TensorAccess::make(like.shape, like.strides, like.dtype);
   step[n] = 1;
   std::byte* const to = TensorAccess::body(out).storage->bytes();
   detail::parallel_for(like.count, mapping.part_size, [&](std::int64_t begin, std::int64_t end) {
@@ -106,6 +104,8 @@ Tensor run_flat(const Mapping& mapping, std::span<const Tensor* const> inputs) {
 }  // namespace
 
 Tensor run_mapping(const Mapping& mapping, std::span<const Tensor* const> given) {
+  for (std::size_t i = 0; i < given.size(); ++i)
+    if (!given[i]->defined()) detail::throw_no_value(mapping.operation, i + 1);
   if (Tensor out = run_flat(mapping, given); out.defined()) return out;
   std::vector<Tensor> operands;
   bool weak = true;

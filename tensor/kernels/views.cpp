@@ -96,7 +96,6 @@ bool view_strides(const Tensor& x, const Shape& shape, Dims& strides) {
 
 Tensor reshape(const Tensor& x, const Shape& wanted) {
   Shape shape = wanted;
-  std::int64_t known = 1;
   int open = -1;
   for (int i = 0; i < shape.size(); ++i) {
     if (shape[i] == -1 && open < 0)
@@ -104,11 +103,13 @@ Tensor reshape(const Tensor& x, const Shape& wanted) {
     else if (shape[i] < 0)
       throw ShapeError(
           fmt::format("reshape: shape {} has more than one open or a negative size", to_string(wanted)));
-    else
-      known *= shape[i];
   }
-  if (open >= 0) shape[open] = known == 0 ? 0 : x.count() / known;
-  if (count(shape) != x.count())
+  if (open >= 0) {
+    shape[open] = 1;
+    const std::int64_t known = detail::product(1, shape).value_or(0);
+    shape[open] = known == 0 ? 0 : x.count() / known;
+  }
+  if (detail::product(1, shape) != x.count())
     throw ShapeError(fmt::format("reshape: {} elements of shape {} do not fill shape {}", x.count(),
                                  to_string(x.shape()), to_string(wanted)));
   if (x.is_contiguous()) return TensorAccess::view(x, offset_of(x), shape, row_major_strides(shape));
