@@ -19,6 +19,14 @@ namespace {
 
 using Function = std::function<std::vector<Tensor>(const std::vector<Tensor>&)>;
 
+std::vector<Tensor> results_of(const Function& f, const std::vector<Tensor>& inputs) {
+  std::vector<Tensor> results = f(inputs);
+  for (std::size_t i = 0; i < results.size(); ++i)
+    if (!results[i].defined())
+      throw ValueError(fmt::format("checkpoint: result {} of the function holds no value", i));
+  return results;
+}
+
 // Lets the recording take operations in the middle of a sweep that is not itself recorded.
 class Recorded {
  public:
@@ -162,7 +170,7 @@ struct Recompute {
       const SameParameterUse same_use(on_use ? &on_use : nullptr);
       surroundings.parameters.first_new_id = Parameter().id();
       const WithParameterValues same_values(recording, surroundings.parameters);
-      const std::vector<Tensor> outputs = f(inputs);
+      const std::vector<Tensor> outputs = results_of(f, inputs);
       if (outputs.size() != results)
         throw ValueError(fmt::format(
             "checkpoint: the function gave {} tensors and, when it was called again for the gradient, {}",
@@ -184,7 +192,7 @@ bool keeps_more(const Tensor& x) {
 }  // namespace
 
 std::vector<Tensor> checkpoint(Function f, const std::vector<Tensor>& inputs) {
-  if (!detail::active()) return f(inputs);
+  if (!detail::active()) return results_of(f, inputs);
   Recording& recording = *detail::active();
   const Mark mark(recording);
   const std::uint64_t same_recording = recording.id;
@@ -192,7 +200,7 @@ std::vector<Tensor> checkpoint(Function f, const std::vector<Tensor>& inputs) {
   std::vector<Tensor> outputs;
   {
     const WithParameterValues noted(recording, surroundings.parameters);
-    outputs = f(inputs);
+    outputs = results_of(f, inputs);
   }
   if (recording.id != same_recording) return outputs;  // all tapes have ended meanwhile, on another thread
   std::vector<std::uint32_t> sources;

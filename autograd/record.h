@@ -178,9 +178,10 @@ void add_rule(const Tensor& input, F&& rule) {
 }  // namespace detail
 
 /// Puts an operation with one output on the tape, if one records and an input is tracked, and returns the
-/// output.
+/// output. Throws ValueError for an output or an input that holds no value.
 template <class... Rules>
 Tensor record(const char* name, Tensor value, Wrt<Rules>... inputs) {
+  detail::require_values(name, value, inputs.input...);
   if (!detail::current || !(detail::is_tracked(inputs.input) || ...))
     return detail::untracked(std::move(value));
   detail::begin_op(name);
@@ -191,6 +192,7 @@ Tensor record(const char* name, Tensor value, Wrt<Rules>... inputs) {
 /// The same for an operation on a list of inputs, with as many rules.
 template <class Rule>
 Tensor record(const char* name, Tensor value, std::span<const Tensor> inputs, std::vector<Rule> rules) {
+  detail::require_values(name, value);
   bool any = false;
   for (const Tensor& x : inputs) any = any || detail::is_tracked(x);
   if (!any) return detail::untracked(std::move(value));
@@ -204,6 +206,7 @@ Tensor record(const char* name, Tensor value, std::span<const Tensor> inputs, st
 template <class Rule>
 void record_joint(const char* name, std::span<Tensor> outputs, std::span<const Tensor> inputs, Rule rule,
                   const Tensor& added = {}) {
+  for (const Tensor& y : outputs) detail::require_values(name, y);
   bool any = detail::is_tracked(added);
   for (const Tensor& x : inputs) any = any || detail::is_tracked(x);
   if (!any) return;

@@ -576,6 +576,7 @@ class Sweep final : public Backward {
 
 Tensor seed_of(const Target& target) {
   const Tensor& value = target.value;
+  if (!value.defined()) throw ValueError("tape.gradient: the target holds no value");
   if (!is_floating(value.dtype()))
     throw DTypeError(fmt::format(
         "tape.gradient: the target has dtype {}; only floating values have gradients", name(value.dtype())));

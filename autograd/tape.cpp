@@ -50,6 +50,7 @@ void* Arena::allocate(std::size_t size, std::size_t alignment) {
 }
 
 std::uint32_t Recording::place(const Tensor& x) const noexcept {
+  if (!x.defined()) return no_value;
   const TapeSlot& slot = TensorAccess::body(x).slot;
   if (slot.tape != id || slot.value >= values.size() || values[slot.value].serial != slot.serial)
     return no_value;
@@ -221,6 +222,7 @@ namespace {
 
 void add_places(const Recording& r, const std::vector<Tensor>& sources, std::vector<std::uint32_t>& places) {
   for (std::size_t i = 0; i < sources.size(); ++i) {
+    if (!sources[i].defined()) throw ValueError(fmt::format("tape.gradient: source {} holds no value", i));
     places.push_back(r.place(sources[i]));
     if (places.back() == Recording::no_value)
       throw ValueError(
@@ -249,6 +251,7 @@ Recording& Tape::recording(const char* function) const {
 }
 
 Tensor Tape::watch(const Tensor& x) {
+  detail::require_values("tape.watch", x);
   auto& r = recording("tape.watch");
   if (!is_floating(x.dtype()))
     throw DTypeError(

@@ -32,6 +32,7 @@ ValueAndGradient value_and_grad(const Function& f, const Tensor& x) {
 }
 
 ValueAndGradient vjp(const Function& f, const Tensor& x, const Tensor& cotangent) {
+  detail::require_values("vjp", x, cotangent);
   Tape tape;
   const Tensor source = tape.watch(x);
   Tensor value = f(source);
@@ -40,6 +41,7 @@ ValueAndGradient vjp(const Function& f, const Tensor& x, const Tensor& cotangent
 }
 
 Tensor jvp(const Function& f, const Tensor& x, const Tensor& tangent) {
+  detail::require_values("jvp", x, tangent);
   Tape outer;
   Tensor cotangent, pulled_back;
   {
@@ -68,6 +70,7 @@ Tensor jacobian(const Function& f, const Tensor& x) {
 Tensor hessian(const Function& f, const Tensor& x) { return jacobian(grad(f), x); }
 
 Tensor hvp(const Function& f, const Tensor& x, const Tensor& tangent) {
+  detail::require_values("hvp", x, tangent);
   return vjp(grad(f), x, tangent).gradient;
 }
 

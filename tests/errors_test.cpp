@@ -57,7 +57,7 @@ const std::vector<BadInput> catalogue = {
     {"indices that are not whole", [] { static_cast<void>(gather(zeros({3}), 0, zeros({1}))); },
      "gather: the indices have dtype float32; expected int64"},
     {"a tensor without a value", [] { static_cast<void>(Tensor() + 1); },
-     "this tensor holds no value: it was default-constructed or moved from, or it is the gradient with respect to a value that the target does not depend on"},
+     "add: argument 1: this tensor holds no value: it was default-constructed or moved from, or it is the gradient with respect to a value that the target does not depend on"},
     {"a probability above 1", [] { static_cast<void>(bernoulli({3}, 1.5)); },
      "bernoulli: a probability of 1.5; expected one in [0, 1]"},
     {"bounds in the wrong order", [] { static_cast<void>(clamp(zeros({2}), 1, 0)); },

@@ -6,6 +6,7 @@
 namespace rill {
 
 Tensor cast(const Tensor& x, DType dtype) {
+  detail::require_values("cast", x);
   Tensor value = kernels::cast(x, dtype);
   if (x.dtype() == dtype || !is_floating(dtype)) return value;
   return record("cast", std::move(value),

@@ -14,6 +14,7 @@ Tensor operator>=(const Tensor& a, const Tensor& b) { return kernels::greater_eq
 Tensor isfinite(const Tensor& x) { return kernels::isfinite(x); }
 
 Tensor where(const Tensor& condition, const Tensor& a, const Tensor& b) {
+  detail::require_values("where", condition, a, b);
   return record("where", kernels::where(condition, a, b),
                 wrt(a, [condition](const Tensor& g) { return where(condition, g, 0); }),
                 wrt(b, [condition](const Tensor& g) { return where(condition, 0, g); }));

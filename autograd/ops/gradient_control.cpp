@@ -40,10 +40,18 @@ Tensor noisy(const Tensor& x, double deviation, Generator* generator) {
 
 }  // namespace
 
-Tensor stop_gradient(const Tensor& x) { return detail::untracked(x); }
+Tensor stop_gradient(const Tensor& x) {
+  detail::require_values("stop_gradient", x);
+  return detail::untracked(x);
+}
 
 Tensor on_gradient(const Tensor& x, std::function<Tensor(const Tensor&)> f) {
-  return record("on_gradient", x, wrt(x, [f = std::move(f)](const Tensor& g) { return f(g); }));
+  return record("on_gradient", x, wrt(x, [f = std::move(f)](const Tensor& g) {
+                  Tensor changed = f(g);
+                  if (!changed.defined())
+                    throw ValueError("on_gradient: the function's result holds no value");
+                  return changed;
+                }));
 }
 
 Tensor scale_gradient(const Tensor& x, double factor) {

@@ -1,14 +1,24 @@
 #include "rill/autograd/ops/join.h"
 
+#include "fmt/format.h"
 #include "rill/autograd/ops.h"
 #include "rill/autograd/record.h"
 #include "rill/tensor/error.h"
 #include "rill/tensor/kernels/index.h"
 
 namespace rill {
+namespace {
+
+void require_values(const char* function, const std::vector<Tensor>& parts) {
+  for (std::size_t i = 0; i < parts.size(); ++i)
+    if (!parts[i].defined()) throw ValueError(fmt::format("{}: part {} holds no value", function, i));
+}
+
+}  // namespace
 
 Tensor concat(const std::vector<Tensor>& parts, std::int64_t axis) {
   if (parts.empty()) throw ValueError("concat: there are no tensors to join");
+  require_values("concat", parts);
   const int a = normalize_axis(axis, parts.front().rank(), "concat");
   Tensor value = kernels::concat(parts, a);
   std::int64_t start = 0;
@@ -25,6 +35,7 @@ Tensor concat(const std::vector<Tensor>& parts, std::int64_t axis) {
 
 Tensor stack(const std::vector<Tensor>& parts, std::int64_t axis) {
   if (parts.empty()) throw ValueError("stack: there are no tensors to join");
+  require_values("stack", parts);
   const int a = normalize_axis(axis, parts.front().rank() + 1, "stack");
   Tensor value = kernels::stack(parts, a);
   const auto rule = [&](std::size_t i) {

@@ -67,10 +67,12 @@ Tensor normalize(const Tensor& x, const Tensor& gain, const Tensor& bias, double
 }  // namespace
 
 Tensor layer_norm(const Tensor& x, const Tensor& gain, const Tensor& bias, double epsilon) {
+  detail::require_values("layer_norm", x, gain, bias);
   return normalize(x, gain, bias, epsilon, {});
 }
 
 Tensor layer_norm_add(const Tensor& x, const Tensor& gain, const Tensor& bias, Tensor added, double epsilon) {
+  detail::require_values("layer_norm_add", x, gain, bias, added);
   return normalize(x, gain, bias, epsilon, added);
 }
 

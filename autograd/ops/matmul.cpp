@@ -41,6 +41,7 @@ Tensor matrix_vector(const Tensor& a, const Tensor& b) {
 }  // namespace
 
 Tensor matmul(const Tensor& a, const Tensor& b) {
+  detail::require_values("matmul", a, b);
   if (a.rank() == 0 || b.rank() == 0)
     throw ShapeError(fmt::format("matmul: {} x {}: a scalar has no rows and columns; use *",
                                  to_string(a.shape()), to_string(b.shape())));
@@ -54,6 +55,7 @@ Tensor matmul(const Tensor& a, const Tensor& b) {
 }
 
 Tensor matmul_add(const Tensor& a, const Tensor& b, Tensor c) {
+  detail::require_values("matmul_add", a, b, c);
   if (a.rank() == 0 || b.rank() != 2 || a.shape().back() != b.shape()[0])
     throw ShapeError(fmt::format("matmul_add: {} x {}: expected [..., k] x [k, n]", to_string(a.shape()),
                                  to_string(b.shape())));
@@ -80,6 +82,7 @@ Tensor matmul_add(const Tensor& a, const Tensor& b, Tensor c) {
 }
 
 Tensor outer(const Tensor& a, const Tensor& b) {
+  detail::require_values("outer", a, b);
   if (a.rank() != 1 || b.rank() != 1)
     throw ShapeError(fmt::format("outer: expected two vectors, got {} and {}", to_string(a.shape()),
                                  to_string(b.shape())));

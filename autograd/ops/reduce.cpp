@@ -80,12 +80,14 @@ Tensor share_among_equals(const Tensor& g, const Tensor& x, const Tensor& y, con
 }  // namespace
 
 Tensor sum(const Tensor& x, const Axes& axes, ReduceOptions options) {
+  detail::require_values("sum", x);
   const Reduction r(x.shape(), axes, "sum");
   return record("sum", kernels::sum(x, r.axes, options.keepdims),
                 wrt(x, [r](const Tensor& g) { return expand(reshape(g, r.kept), r.shape); }));
 }
 
 Tensor mean(const Tensor& x, const Axes& axes, ReduceOptions options) {
+  detail::require_values("mean", x);
   detail::require_floating(x, "mean");
   const Reduction r(x.shape(), axes, "mean");
   return record("mean", kernels::div(kernels::sum(x, r.axes, options.keepdims), r.count),
@@ -93,28 +95,33 @@ Tensor mean(const Tensor& x, const Axes& axes, ReduceOptions options) {
 }
 
 Tensor prod(const Tensor& x, const Axes& axes, ReduceOptions options) {
+  detail::require_values("prod", x);
   const Reduction r(x.shape(), axes, "prod");
   return record("prod", kernels::prod(x, r.axes, options.keepdims),
                 wrt(x, [x, r](const Tensor& g) { return reshape(g, r.kept) * product_of_others(x, r); }));
 }
 
 Tensor max(const Tensor& x, const Axes& axes, ReduceOptions options) {
+  detail::require_values("max", x);
   const Reduction r(x.shape(), axes, "max");
   return record("max", kernels::max(x, r.axes, options.keepdims),
                 wrt(x, [x, r](const Tensor& g, const Tensor& y) { return share_among_equals(g, x, y, r); }));
 }
 
 Tensor min(const Tensor& x, const Axes& axes, ReduceOptions options) {
+  detail::require_values("min", x);
   const Reduction r(x.shape(), axes, "min");
   return record("min", kernels::min(x, r.axes, options.keepdims),
                 wrt(x, [x, r](const Tensor& g, const Tensor& y) { return share_among_equals(g, x, y, r); }));
 }
 
 Tensor argmax(const Tensor& x, std::int64_t axis, ReduceOptions options) {
+  detail::require_values("argmax", x);
   return kernels::argmax(x, normalize_axis(axis, x.rank(), "argmax"), options.keepdims);
 }
 
 Tensor logsumexp(const Tensor& x, const Axes& axes, ReduceOptions options) {
+  detail::require_values("logsumexp", x);
   detail::require_floating(x, "logsumexp");
   const Reduction r(x.shape(), axes, "logsumexp");
   return record("logsumexp", kernels::logsumexp(x, r.axes, options.keepdims),
@@ -124,12 +131,14 @@ Tensor logsumexp(const Tensor& x, const Axes& axes, ReduceOptions options) {
 }
 
 Tensor cumsum(const Tensor& x, std::int64_t axis) {
+  detail::require_values("cumsum", x);
   const int a = normalize_axis(axis, x.rank(), "cumsum");
   return record("cumsum", kernels::cumsum(x, a),
                 wrt(x, [a](const Tensor& g) { return flip(cumsum(flip(g, a), a), a); }));
 }
 
 Tensor sum_to(const Tensor& x, const Shape& shape) {
+  detail::require_values("sum_to", x);
   if (x.shape() == shape) return x;
   return record("sum_to", kernels::sum_to(x, shape),
                 wrt(x, [shape = x.shape()](const Tensor& g) { return expand(g, shape); }));

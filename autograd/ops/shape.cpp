@@ -11,12 +11,14 @@
 namespace rill {
 
 Tensor reshape(const Tensor& x, const Shape& shape) {
+  detail::require_values("reshape", x);
   if (x.shape() == shape) return x;
   return record("reshape", kernels::reshape(x, shape),
                 wrt(x, [shape = x.shape()](const Tensor& g) { return reshape(g, shape); }));
 }
 
 Tensor transpose(const Tensor& x, std::int64_t a, std::int64_t b) {
+  detail::require_values("transpose", x);
   const int i = normalize_axis(a, x.rank(), "transpose");
   const int j = normalize_axis(b, x.rank(), "transpose");
   return record("transpose", kernels::transpose(x, i, j),
@@ -24,6 +26,7 @@ Tensor transpose(const Tensor& x, std::int64_t a, std::int64_t b) {
 }
 
 Tensor permute(const Tensor& x, const Axes& order) {
+  detail::require_values("permute", x);
   const int rank = x.rank();
   if (order.list().size() != rank || normalize_axes(order.list(), rank, "permute").size() != rank)
     throw ShapeError(fmt::format("permute: {} does not name each of the {} axes of {} once",
@@ -36,11 +39,13 @@ Tensor permute(const Tensor& x, const Axes& order) {
 }
 
 Tensor expand(const Tensor& x, const Shape& shape) {
+  detail::require_values("expand", x);
   if (x.shape() == shape) return x;
   return record("expand", kernels::expand(x, shape), wrt(x, Identity{}));
 }
 
 Tensor squeeze(const Tensor& x, const Axes& axes) {
+  detail::require_values("squeeze", x);
   Shape shape;
   if (axes.list().empty()) {
     for (auto size : x.shape())
@@ -59,18 +64,21 @@ Tensor squeeze(const Tensor& x, const Axes& axes) {
 }
 
 Tensor unsqueeze(const Tensor& x, std::int64_t axis) {
+  detail::require_values("unsqueeze", x);
   Shape shape = x.shape();
   shape.insert(normalize_axis(axis, x.rank() + 1, "unsqueeze"), 1);
   return reshape(x, shape);
 }
 
 Tensor flip(const Tensor& x, const Axes& axes) {
+  detail::require_values("flip", x);
   const Dims list = normalize_axes(axes.list(), x.rank(), "flip");
   return record("flip", kernels::flip(x, list),
                 wrt(x, [list](const Tensor& g) { return flip(g, Axes(list)); }));
 }
 
 Tensor contiguous(const Tensor& x) {
+  detail::require_values("contiguous", x);
   if (x.is_contiguous()) return x;
   return record("contiguous", kernels::contiguous(x), wrt(x, Identity{}));
 }

@@ -45,7 +45,8 @@ template <class F>
 std::vector<Tensor> cut(const Tensor& whole, std::int64_t parts, F part) {
   const bool given_away = TensorAccess::owns_elements(whole) && !kernels::has_repeats(whole);
   std::vector<Tensor> out;
-  out.reserve(static_cast<std::size_t>(parts));
+  detail::with_memory("unbind or split", static_cast<std::uint64_t>(parts), sizeof(detail::TensorBody),
+                      [&] { out.reserve(static_cast<std::size_t>(parts)); });
   for (std::int64_t i = 0; i < parts; ++i) out.push_back(part(i));
   if (given_away)
     for (Tensor& x : out) TensorAccess::set_alone(x);
@@ -55,10 +56,12 @@ std::vector<Tensor> cut(const Tensor& whole, std::int64_t parts, F part) {
 }  // namespace
 
 Tensor slice(const Tensor& x, std::int64_t axis, const Range& range) {
+  detail::require_values("slice", x);
   return slice_axis(x, normalize_axis(axis, x.rank(), "slice"), range);
 }
 
 Tensor slice(const Tensor& x, std::initializer_list<Part> parts) {
+  detail::require_values("slice", x);
   if (static_cast<int>(parts.size()) > x.rank())
     throw ShapeError(
         fmt::format("slice: {} parts for the {} axes of {}", parts.size(), x.rank(), to_string(x.shape())));
@@ -77,6 +80,7 @@ Tensor slice(const Tensor& x, std::initializer_list<Part> parts) {
 }
 
 Tensor select(const Tensor& x, std::int64_t axis, std::int64_t index) {
+  detail::require_values("select", x);
   const int a = normalize_axis(axis, x.rank(), "select");
   const std::int64_t size = x.shape()[a];
   if (index < -size || index >= size)
@@ -93,11 +97,13 @@ Tensor select(const Tensor& x, std::int64_t axis, std::int64_t index) {
 }
 
 std::vector<Tensor> unbind(Tensor x, std::int64_t axis) {
+  detail::require_values("unbind", x);
   const std::int64_t size = x.shape()[normalize_axis(axis, x.rank(), "unbind")];
   return cut(x, size, [&](std::int64_t i) { return select(x, axis, i); });
 }
 
 std::vector<Tensor> split(Tensor x, std::int64_t parts, std::int64_t axis) {
+  detail::require_values("split", x);
   const int a = normalize_axis(axis, x.rank(), "split");
   const std::int64_t size = x.shape()[a];
   if (parts <= 0 || size % parts != 0)
@@ -112,6 +118,7 @@ std::vector<Tensor> split(const Tensor& x, std::initializer_list<std::int64_t> s
 }
 
 std::vector<Tensor> split(const Tensor& x, const Dims& sizes, std::int64_t axis) {
+  detail::require_values("split", x);
   const int a = normalize_axis(axis, x.rank(), "split");
   std::int64_t total = 0;
   for (auto size : sizes) {
@@ -133,6 +140,7 @@ std::vector<Tensor> split(const Tensor& x, const Dims& sizes, std::int64_t axis)
 
 Tensor unslice(const Tensor& x, const Shape& shape, std::int64_t axis, std::int64_t start,
                std::int64_t step) {
+  detail::require_values("unslice", x);
   const int a = normalize_axis(axis, shape.size(), "unslice");
   Shape expected = shape;
   if (x.rank() == shape.size()) expected[a] = x.shape()[a];
@@ -142,8 +150,10 @@ Tensor unslice(const Tensor& x, const Shape& shape, std::int64_t axis, std::int6
   const std::int64_t length = x.shape()[a];
   const Tensor value = kernels::full(shape, 0, x.dtype());
   if (length > 0) {
-    const std::int64_t last = start + (length - 1) * step;
-    if (step == 0 || std::min(start, last) < 0 || std::max(start, last) >= shape[a])
+    std::int64_t last = 0;
+    const bool overflows =
+        __builtin_mul_overflow(length - 1, step, &last) || __builtin_add_overflow(start, last, &last);
+    if (overflows || step == 0 || std::min(start, last) < 0 || std::max(start, last) >= shape[a])
       throw ValueError(fmt::format("unslice: {} elements from {} in steps of {} lie outside axis {} of {}",
                                    length, start, step, a, to_string(shape)));
     kernels::copy_into(x, kernels::window(value, a, start, length, step));
@@ -154,6 +164,7 @@ Tensor unslice(const Tensor& x, const Shape& shape, std::int64_t axis, std::int6
 }
 
 Tensor pad(const Tensor& x, const std::vector<std::pair<std::int64_t, std::int64_t>>& widths, double value) {
+  detail::require_values("pad", x);
   if (static_cast<int>(widths.size()) != x.rank())
     throw ShapeError(fmt::format("pad: {} pairs of widths for the {} axes of {}", widths.size(), x.rank(),
                                  to_string(x.shape())));

@@ -8,6 +8,7 @@
 namespace rill {
 
 Tensor softmax(const Tensor& x, std::int64_t axis) {
+  detail::require_values("softmax", x);
   detail::require_floating(x, "softmax");
   const int a = normalize_axis(axis, x.rank(), "softmax");
   return record("softmax", kernels::softmax(x, a), wrt(x, [a](const Tensor& g, const Tensor& y) {
@@ -16,6 +17,7 @@ Tensor softmax(const Tensor& x, std::int64_t axis) {
 }
 
 Tensor log_softmax(const Tensor& x, std::int64_t axis) {
+  detail::require_values("log_softmax", x);
   detail::require_floating(x, "log_softmax");
   const int a = normalize_axis(axis, x.rank(), "log_softmax");
   return record("log_softmax", kernels::log_softmax(x, a), wrt(x, [a](const Tensor& g, const Tensor& y) {

@@ -38,6 +38,7 @@ Tensor divide_or_zero(const Tensor& a, const Tensor& b) {
 }  // namespace
 
 Tensor variance(const Tensor& x, const Axes& axes, VarianceOptions options) {
+  detail::require_values("variance", x);
   detail::require_floating(x, "variance");
   const Reduction r(x.shape(), axes, "variance");
   const double n = divisor(r, options);
@@ -47,6 +48,7 @@ Tensor variance(const Tensor& x, const Axes& axes, VarianceOptions options) {
 }
 
 Tensor standard_deviation(const Tensor& x, const Axes& axes, VarianceOptions options) {
+  detail::require_values("standard_deviation", x);
   detail::require_floating(x, "standard_deviation");
   const Reduction r(x.shape(), axes, "standard_deviation");
   const double n = divisor(r, options);
@@ -57,6 +59,7 @@ Tensor standard_deviation(const Tensor& x, const Axes& axes, VarianceOptions opt
 }
 
 Tensor norm(const Tensor& x, const Axes& axes, ReduceOptions options) {
+  detail::require_values("norm", x);
   detail::require_floating(x, "norm");
   const Reduction r(x.shape(), axes, "norm");
   return record("norm", kernels::sqrt(kernels::sum(kernels::square(x), r.axes, options.keepdims)),

@@ -72,6 +72,7 @@ Tensor erf(const Tensor& x) {
 }
 
 Tensor clamp(const Tensor& x, double low, double high) {
+  detail::require_values("clamp", x);
   return record("clamp", kernels::clamp(x, low, high),
                 wrt(x, [x](const Tensor& g, const Tensor& y) { return where(equal(x, y), g, 0); }));
 }
