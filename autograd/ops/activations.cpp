@@ -32,29 +32,36 @@ Tensor leaky_relu(const Tensor& x, double slope) {
 
 Tensor elu(const Tensor& x, double alpha) {
   const Tensor below = kernels::mul(kernels::expm1(kernels::minimum(x, 0.0)), alpha);
-  return record("elu", kernels::where(kernels::greater(x, 0), x, below),
-                wrt(x, [x, alpha](const Tensor& g, const Tensor& y) {
-                  return where(x > 0, g, g * (where(x > 0, 0, y) + alpha));
+  return record("elu", kernels::where(kernels::greater(x, 0), x, below), wrt(x, [x, alpha](const Tensor& g) {
+                  return where(x > 0, g, g * exp(where(x > 0, 0, x)) * alpha);
                 }));
 }
 
 namespace {
 
+Tensor erfc(const Tensor& x) {
+  return record("erfc", kernels::erfc(x), wrt(x, [x](const Tensor& g) {
+                  return g * exp(-square(x)) * (-2 * std::numbers::inv_sqrtpi);
+                }));
+}
+
 /// The standard normal distribution function.
-Tensor normal_cdf(const Tensor& x) { return erf(x * (1 / std::numbers::sqrt2)) * 0.5 + 0.5; }
+Tensor normal_cdf(const Tensor& x) { return erfc(x * (-1 / std::numbers::sqrt2)) * 0.5; }
 
 Tensor normal_density(const Tensor& x) {
   return exp(square(x) * -0.5) * (std::numbers::inv_sqrtpi / std::numbers::sqrt2);
 }
 
+/// Beyond it the distribution function is 0 or 1 and the density 0, which an infinite x must not meet.
+constexpr double end_of_normal = 1e4;
+
 }  // namespace
 
 Tensor gelu(const Tensor& x) {
-  // Beyond 40 the normal distribution function is 0 or 1, so infinity need not meet that 0.
-  const Tensor value = kernels::mul(kernels::maximum(x, -40.0), normal_cdf(stop_gradient(x)));
-  return record("gelu", value, wrt(x, [x](const Tensor& g) {
-                  const Tensor near = clamp(x, -40, 40);
-                  return g * (normal_cdf(near) + near * normal_density(near));
+  const Tensor cdf = normal_cdf(stop_gradient(x));
+  return record("gelu", kernels::mul(kernels::maximum(x, -end_of_normal), cdf), wrt(x, [x](const Tensor& g) {
+                  const Tensor inside = clamp(x, -end_of_normal, end_of_normal);
+                  return g * (normal_cdf(x) + inside * normal_density(x));
                 }));
 }
 

@@ -25,7 +25,7 @@ Axes all_but_the_first(const Tensor& x) {
 Tensor clip_rows(const Tensor& g, double bound) {
   const Tensor length = g.rank() <= 1 ? abs(g) : norm(g, all_but_the_first(g), {.keepdims = true});
   const Tensor too_long = isfinite(length) * (length > bound);
-  return where(too_long, g * (bound / where(too_long, length, 1)), g);
+  return where(too_long, g / where(too_long, length, 1) * bound, g);
 }
 
 Tensor noisy(const Tensor& x, double deviation, Generator* generator) {

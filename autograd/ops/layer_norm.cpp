@@ -29,7 +29,12 @@ struct Rule {
   /// The same as differentiable operations, for derivatives of higher order.
   void through_tensors(Backward& b, const Tensor& g) const {
     const ReduceOptions kept{.keepdims = true};
-    const Tensor scale = rsqrt(variance(x, -1, {.correction = 0, .keepdims = true}) + epsilon);
+    // In units of the deviation, whose squares neither overflow nor vanish.
+    Shape rows = x.shape();
+    rows.back() = 1;
+    const Tensor unit = reshape(slice(moments, 1, {1, 2}), rows);
+    const Tensor spread = variance(x * unit, -1, {.correction = 0, .keepdims = true});
+    const Tensor scale = unit * rsqrt(spread + unit * epsilon * unit);
     const Tensor value = (x - mean(x, -1, kept)) * scale, inner = g * gain;
     b.give(0, scale * (inner - mean(inner, -1, kept) - value * mean(inner * value, -1, kept)));
     b.give(1, g * value);

@@ -1,11 +1,13 @@
 #include "rill/autograd/ops/reduce.h"
 
 #include <algorithm>
+#include <limits>
 
 #include "fmt/format.h"
 #include "rill/autograd/ops.h"
 #include "rill/autograd/ops/reduction.h"
 #include "rill/autograd/record.h"
+#include "rill/tensor/create.h"
 #include "rill/tensor/error.h"
 #include "rill/tensor/kernels/copy.h"
 #include "rill/tensor/kernels/elementwise.h"
@@ -74,7 +76,17 @@ Tensor product_of_others(const Tensor& x, const Reduction& r) {
 /// The rule of max and min: equal to the extreme y means a share in its gradient.
 Tensor share_among_equals(const Tensor& g, const Tensor& x, const Tensor& y, const Reduction& r) {
   const Tensor equals = equal(x, reshape(y, r.kept));
-  return where(equals, reshape(g, r.kept), 0) / sum(equals, Axes(r.axes), {.keepdims = true});
+  const Tensor share = equals / sum(equals, Axes(r.axes), {.keepdims = true});
+  return where(equal(share, 0), 0, reshape(g, r.kept) * share);
+}
+
+/// What exp(x) is of its sum along some axes, given the logarithm y of that sum: where it is infinite, of the
+/// largest elements equal shares; where it is 0, nothing.
+Tensor shares_in_sum(const Tensor& x, const Tensor& y, const Reduction& r) {
+  if (kernels::all_finite(y)) return exp(x - y);
+  const Tensor finite = isfinite(y), nothing = equal(y, -std::numeric_limits<double>::infinity());
+  const Tensor largest = where(nothing, 0, share_among_equals(ones_like(y), x, y, r));
+  return where(finite, exp(where(finite, x - y, 0)), largest);
 }
 
 }  // namespace
@@ -125,8 +137,8 @@ Tensor logsumexp(const Tensor& x, const Axes& axes, ReduceOptions options) {
   detail::require_floating(x, "logsumexp");
   const Reduction r(x.shape(), axes, "logsumexp");
   return record("logsumexp", kernels::logsumexp(x, r.axes, options.keepdims),
-                wrt(x, [x, kept = r.kept](const Tensor& g, const Tensor& y) {
-                  return reshape(g, kept) * exp(x - reshape(y, kept));
+                wrt(x, [x, r](const Tensor& g, const Tensor& y) {
+                  return reshape(g, r.kept) * shares_in_sum(x, reshape(y, r.kept), r);
                 }));
 }
 

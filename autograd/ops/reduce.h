@@ -43,7 +43,9 @@ Tensor max(const Tensor& x, const Axes& axes = {}, ReduceOptions options = {});
 Tensor min(const Tensor& x, const Axes& axes = {}, ReduceOptions options = {});
 /// The place of the first largest element of an axis, int64, without a gradient. NaN wins.
 Tensor argmax(const Tensor& x, std::int64_t axis, ReduceOptions options = {});
-/// log(sum(exp(x))) without overflow; floating dtypes only. Over no elements: -infinity.
+/// log(sum(exp(x))) without overflow; floating dtypes only. Over no elements, and over elements that are all
+/// -infinity: -infinity, with gradients of 0. Where elements are +infinity: that, and they share the gradient
+/// equally.
 Tensor logsumexp(const Tensor& x, const Axes& axes = {}, ReduceOptions options = {});
 /// The sums of the first 1, 2, ... elements of an axis.
 Tensor cumsum(const Tensor& x, std::int64_t axis);

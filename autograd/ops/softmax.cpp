@@ -20,9 +20,12 @@ Tensor log_softmax(const Tensor& x, std::int64_t axis) {
   detail::require_values("log_softmax", x);
   detail::require_floating(x, "log_softmax");
   const int a = normalize_axis(axis, x.rank(), "log_softmax");
-  return record("log_softmax", kernels::log_softmax(x, a), wrt(x, [a](const Tensor& g, const Tensor& y) {
-                  return g - exp(y) * sum(g, a, {.keepdims = true});
-                }));
+  const Tensor y =
+      record("log_softmax", kernels::log_softmax(x, a), wrt(x, [a](const Tensor& g, const Tensor& value) {
+               return g - exp(value) * sum(g, a, {.keepdims = true});
+             }));
+  const Tensor exact = kernels::exact_near_zero(x, a, y);
+  return exact.defined() ? record("log_softmax", exact, wrt(y, Identity{})) : y;
 }
 
 }  // namespace rill

@@ -25,8 +25,22 @@ double divisor(const Reduction& r, const VarianceOptions& options) {
 }
 
 Tensor variance_of(const Tensor& x, const Reduction& r, double divisor, bool keepdims) {
-  const Tensor squares = kernels::square(deviation(stop_gradient(x), r));
+  const Tensor squares = kernels::square(deviation(x, r));
   return kernels::div(kernels::sum(squares, r.axes, keepdims), divisor);
+}
+
+/// The square root of f(x, keepdims), a sum of squares, also where squares are too large or too small for the
+/// dtype: there elements are divided by the largest first. x is a constant.
+template <class F>
+Tensor root(const Tensor& x, const Reduction& r, bool keepdims, F f) {
+  const Tensor plain = sqrt(f(x, keepdims));
+  if (x.count() == 0) return plain;
+  const double least = x.dtype() == DType::float32 ? 1e-12 : 1e-140;
+  const Tensor fits = isfinite(plain) * (plain > least);
+  if (min(fits).item() == 1) return plain;
+  const Tensor largest = max(abs(x), Axes(r.axes), {.keepdims = true});
+  const Tensor unit = where(isfinite(largest) * (largest > 0), largest, 1);
+  return where(fits, plain, reshape(unit, plain.shape()) * sqrt(f(x / unit, keepdims)));
 }
 
 /// a / b, and 0 with a gradient of 0 where b is 0.
@@ -42,9 +56,9 @@ Tensor variance(const Tensor& x, const Axes& axes, VarianceOptions options) {
   detail::require_floating(x, "variance");
   const Reduction r(x.shape(), axes, "variance");
   const double n = divisor(r, options);
-  return record("variance", variance_of(x, r, n, options.keepdims), wrt(x, [x, r, n](const Tensor& g) {
-                  return reshape(g, r.kept) * deviation(x, r) * (2 / n);
-                }));
+  return record(
+      "variance", variance_of(stop_gradient(x), r, n, options.keepdims),
+      wrt(x, [x, r, n](const Tensor& g) { return reshape(g, r.kept) * deviation(x, r) * (2 / n); }));
 }
 
 Tensor standard_deviation(const Tensor& x, const Axes& axes, VarianceOptions options) {
@@ -52,8 +66,9 @@ Tensor standard_deviation(const Tensor& x, const Axes& axes, VarianceOptions opt
   detail::require_floating(x, "standard_deviation");
   const Reduction r(x.shape(), axes, "standard_deviation");
   const double n = divisor(r, options);
-  return record("standard_deviation", kernels::sqrt(variance_of(x, r, n, options.keepdims)),
-                wrt(x, [x, r, n](const Tensor& g, const Tensor& y) {
+  const Tensor value = root(stop_gradient(x), r, options.keepdims,
+                            [&](const Tensor& of, bool keepdims) { return variance_of(of, r, n, keepdims); });
+  return record("standard_deviation", value, wrt(x, [x, r, n](const Tensor& g, const Tensor& y) {
                   return reshape(divide_or_zero(g, y * n), r.kept) * deviation(x, r);
                 }));
 }
@@ -62,8 +77,10 @@ Tensor norm(const Tensor& x, const Axes& axes, ReduceOptions options) {
   detail::require_values("norm", x);
   detail::require_floating(x, "norm");
   const Reduction r(x.shape(), axes, "norm");
-  return record("norm", kernels::sqrt(kernels::sum(kernels::square(x), r.axes, options.keepdims)),
-                wrt(x, [x, kept = r.kept](const Tensor& g, const Tensor& y) {
+  const Tensor value = root(stop_gradient(x), r, options.keepdims, [&](const Tensor& of, bool keepdims) {
+    return kernels::sum(kernels::square(of), r.axes, keepdims);
+  });
+  return record("norm", value, wrt(x, [x, kept = r.kept](const Tensor& g, const Tensor& y) {
                   return reshape(divide_or_zero(g, y), kept) * x;
                 }));
 }

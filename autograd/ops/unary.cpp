@@ -44,8 +44,7 @@ Tensor exp(const Tensor& x) {
 }
 
 Tensor expm1(const Tensor& x) {
-  return record("expm1", kernels::expm1(x),
-                wrt(x, [](const Tensor& g, const Tensor& y) { return g * (y + 1); }));
+  return record("expm1", kernels::expm1(x), wrt(x, [x](const Tensor& g) { return g * exp(x); }));
 }
 
 Tensor log(const Tensor& x) {

@@ -46,6 +46,7 @@ Tensor softplus(const Tensor& x);  ///< log(1 + exp(x)) without overflow
 Tensor sign(const Tensor& x);      ///< -1, 0 or 1; NaN stays NaN
 Tensor reciprocal(const Tensor& x);
 Tensor erf(const Tensor& x);
+Tensor erfc(const Tensor& x);  ///< 1 - erf(x) with all its digits
 Tensor clamp(const Tensor& x, double low, double high);
 Tensor isfinite(const Tensor& x);  ///< 1 or 0
 

@@ -1,4 +1,8 @@
 #include "rill/tensor/kernels/elementwise.h"
+
+#include <cmath>
+#include <type_traits>
+
 #include "rill/tensor/kernels/map.h"
 
 namespace rill::kernels {
@@ -78,6 +82,22 @@ Tensor reciprocal(const Tensor& x) {
 Tensor erf(const Tensor& x) {
   return map<floating>(
       "erf", [](auto v) { return erf(v); }, x);
+}
+Tensor erfc(const Tensor& x) {
+  return map<floating>(
+      "erfc",
+      [](auto v) {
+        using P = decltype(v);
+        if constexpr (std::is_same_v<P, simd::Packet<float>>) {
+          return P(xsimd::erfc(v.v));
+        } else {
+          alignas(64) double elements[P::width];
+          v.store(elements);
+          for (double& element : elements) element = std::erfc(element);
+          return P::load(elements);
+        }
+      },
+      x);
 }
 Tensor isfinite(const Tensor& x) {
   return map<floating>(

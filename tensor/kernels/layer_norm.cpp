@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <limits>
+#include <vector>
 
 #include "rill/tensor/kernels/copy.h"
 #include "rill/tensor/kernels/layout.h"
@@ -50,8 +52,14 @@ T total(std::int64_t columns, const F& f, const Rest& rest) {
   return result;
 }
 
+/// The mean of the elements, and of the squares of what they are above it.
 template <class T>
-Moments<T> moments_of(const T* x, std::int64_t columns, T epsilon) {
+struct Spread {
+  T mean, variance;
+};
+
+template <class T>
+Spread<T> spread_of(const T* x, std::int64_t columns) {
   const auto n = static_cast<T>(columns);
   const T mean = total<T>(
                      columns, [&](std::int64_t j) { return Packet<T>::load(x + j); },
@@ -60,7 +68,23 @@ Moments<T> moments_of(const T* x, std::int64_t columns, T epsilon) {
   const T squares = total<T>(
       columns, [&](std::int64_t j) { return square(Packet<T>::load(x + j) - mean); },
       [&](std::int64_t j) { return (x[j] - mean) * (x[j] - mean); });
-  return {mean, 1 / std::sqrt(squares / n + epsilon)};
+  return {mean, squares / n};
+}
+
+template <class T>
+Moments<T> moments_of(const T* x, std::int64_t columns, T epsilon) {
+  const Spread<T> plain = spread_of(x, columns);
+  // Below this squares lose digits, which are felt where there is no epsilon.
+  constexpr T least = std::numeric_limits<T>::min() / std::numeric_limits<T>::epsilon();
+  if (plain.variance + epsilon >= least && std::isfinite(plain.variance)) [[likely]]
+    return {plain.mean, 1 / std::sqrt(plain.variance + epsilon)};
+  T largest = 0;
+  for (std::int64_t j = 0; j < columns; ++j) largest = std::max(largest, std::abs(x[j]));
+  if (!(largest > 0 && std::isfinite(largest))) return {plain.mean, 1 / std::sqrt(plain.variance + epsilon)};
+  std::vector<T> parts(x, x + columns);
+  for (T& part : parts) part /= largest;
+  const Spread<T> s = spread_of(parts.data(), columns);
+  return {s.mean * largest, 1 / std::sqrt(s.variance + epsilon / largest / largest) / largest};
 }
 
 template <class T>

@@ -356,6 +356,30 @@ Tensor cumsum(const Tensor& x, int axis) {
   return out;
 }
 
+namespace {
+
+// 1 + a loses digits of a where it is smaller than this.
+constexpr double negligible = 1.0 / 16;
+
+bool any(const Tensor& condition) {
+  Dims axes;
+  for (int i = 0; i < condition.rank(); ++i) axes.push_back(i);
+  return condition.count() > 0 && max(condition, axes, false).item() != 0;
+}
+
+/// x less its largest element along an axis. Of a row that is all -infinity there is nothing to subtract.
+Tensor below_largest(const Tensor& x, int axis) {
+  const Tensor largest = max(x, {axis}, true);
+  return sub(x, where(equal(largest, -std::numeric_limits<double>::infinity()), 0.0, largest));
+}
+
+/// The sum of exp(x) over the elements below 0, which is the largest.
+Tensor sum_of_the_rest(const Tensor& x, const Dims& axes) {
+  return sum(where(equal(x, 0.0), 0.0, exp(x)), axes, true);
+}
+
+}  // namespace
+
 Tensor logsumexp(const Tensor& x, const Dims& axes, bool keepdims) {
   check_floating(x, "logsumexp");
   for (auto axis : axes)
@@ -364,22 +388,31 @@ Tensor logsumexp(const Tensor& x, const Dims& axes, bool keepdims) {
   const Tensor largest = max(x, axes, true);
   // Where the largest is infinite, so is the result; there nothing is to be subtracted.
   const Tensor shift = where(isfinite(largest), largest, 0.0);
-  const Tensor out = add(log(sum(exp(sub(x, shift)), axes, true)), shift);
-  return reshape(out, reduced_shape(x, axes, keepdims));
+  const Tensor shifted = sub(x, shift), total = sum(exp(shifted), axes, true);
+  Tensor out = log(total);
+  const Tensor alone = mul(greater_equal(total, 1.0), less(total, 1 + negligible));
+  if (any(alone)) out = where(alone, log1p(sum_of_the_rest(shifted, axes)), out);
+  return reshape(add(out, shift), reduced_shape(x, axes, keepdims));
 }
 
 Tensor softmax(const Tensor& x, int axis) {
   check_floating(x, "softmax");
   if (x.count() == 0) return copy(x);
-  const Tensor e = exp(sub(x, max(x, {axis}, true)));
-  return div(e, sum(e, {axis}, true));
+  const Tensor e = exp(below_largest(x, axis));
+  return div(e, maximum(sum(e, {axis}, true), 1.0));
 }
 
 Tensor log_softmax(const Tensor& x, int axis) {
   check_floating(x, "log_softmax");
   if (x.count() == 0) return copy(x);
-  const Tensor shifted = sub(x, max(x, {axis}, true));
-  return sub(shifted, log(sum(exp(shifted), {axis}, true)));
+  const Tensor shifted = below_largest(x, axis);
+  return sub(shifted, log(maximum(sum(exp(shifted), {axis}, true), 1.0)));
+}
+
+Tensor exact_near_zero(const Tensor& x, int axis, const Tensor& log_softmax) {
+  const Tensor near = greater(log_softmax, -negligible);
+  if (!any(near)) return {};
+  return where(near, neg(log1p(sum_of_the_rest(below_largest(x, axis), {axis}))), log_softmax);
 }
 
 Tensor sum_to(const Tensor& x, const Shape& shape) {

@@ -17,8 +17,11 @@ Tensor argmax(const Tensor& x, int axis, bool keepdims);
 Tensor cumsum(const Tensor& x, int axis);
 /// Stable log(sum(exp(x))); -infinity over an empty axis.
 Tensor logsumexp(const Tensor& x, const Dims& axes, bool keepdims);
+// Rows that are all -infinity give zeros, and -infinity.
 Tensor softmax(const Tensor& x, int axis);
 Tensor log_softmax(const Tensor& x, int axis);
+/// The same with all digits where it is near 0, too; no value where it is not near 0 anywhere.
+Tensor exact_near_zero(const Tensor& x, int axis, const Tensor& log_softmax);
 /// Sums the axes along which `shape` was broadcast to x's shape, so that the result has `shape`. x itself
 /// where they are equal.
 Tensor sum_to(const Tensor& x, const Shape& shape);

@@ -191,6 +191,104 @@ TEST_CASE("masked logits of -infinity have probability and gradient 0", "[autogr
   check(gradient([](auto& t) { return logsumexp(t); }, x), {0.5, 0, 0.5});
 }
 
+TEST_CASE("rows that are all masked have probability and gradient 0", "[autograd][ops]") {
+  const Tensor x = tensor({{-infinity, -infinity}, {0, 0}}, DType::float64);
+  check(softmax(x).to_vector<double>(), {0, 0, 0.5, 0.5});
+  check(log_softmax(x).to_vector<double>(), {-infinity, -infinity, -std::log(2.0), -std::log(2.0)});
+  check(gradient([&](auto& t) { return softmax(t) * numbers({1, 3}); }, x), {0, 0, -0.5, 0.5});
+  check(gradient([&](auto& t) { return slice(log_softmax(t), {1, 0}); }, x), {0, 0, 0.5, -0.5});
+}
+
+TEST_CASE("logsumexp of nothing is -infinity with gradient 0, and of infinity infinity", "[autograd][ops]") {
+  const Tensor x =
+      tensor({{-infinity, -infinity, -infinity}, {0, infinity, infinity}, {0, 0, -infinity}}, DType::float64);
+  const auto f = [](const Tensor& t) { return logsumexp(t, 1); };
+  check(f(x).to_vector<double>(), {-infinity, infinity, std::log(2.0)});
+  check(gradient(f, x), {0, 0, 0, 0, 0.5, 0.5, 0.5, 0.5, 0});
+  // Twice: only the last row depends on its elements smoothly.
+  Tape outer;
+  const Tensor source = outer.watch(x);
+  Tape inner;
+  const Tensor first = inner.gradient(sum(f(source)), source);
+  check(outer.gradient(sum(first * numbers({1, 2, 3})), source).to_vector<double>(),
+        {0, 0, 0, 0, 0, 0, -0.25, 0.25, 0});
+}
+
+TEST_CASE("logarithms of sums keep their digits near 0", "[autograd][ops]") {
+  const Tensor x = tensor({20, 0});
+  CHECK(log_softmax(x).to_vector<float>()[0] == Approx(-std::log1p(std::exp(-20.0))).epsilon(1e-6));
+  CHECK(log_softmax(x).to_vector<float>()[1] == -20);
+  CHECK(logsumexp(x - 20).item() == Approx(std::log1p(std::exp(-20.0))).epsilon(1e-6));
+  CHECK(softplus(tensor({-20})).item() == Approx(std::log1p(std::exp(-20.0))).epsilon(1e-6));
+  check(gradient(
+            [](auto& t) {
+              return log_softmax(t) * numbers({1, 0});
+            },
+            numbers({3, 0})),
+        {1 / (1 + std::exp(3.0)), -1 / (1 + std::exp(3.0))});
+}
+
+TEST_CASE("expm1 and elu keep the digits of small slopes", "[autograd][ops]") {
+  const Tensor x = numbers({-60, 0, 1});
+  const auto first = gradient([](auto& t) { return expm1(t); }, x);
+  CHECK(first[0] == Approx(std::exp(-60.0)));
+  check(first, {0, 1, std::exp(1.0)});
+  CHECK(gradient([](auto& t) { return elu(t, 2); }, x)[0] == Approx(2 * std::exp(-60.0)));
+}
+
+TEST_CASE("gelu keeps the digits of its tail, and is 0 at -infinity", "[autograd][ops]") {
+  for (const DType dtype : {DType::float32, DType::float64}) {
+    const auto tail = [](double t) { return 0.5 * t * std::erfc(-t / std::sqrt(2.0)); };
+    for (const double t : {-3.0, -6.0, -10.0, 2.0})
+      CHECK(gelu(tensor({t}, dtype)).item() == Approx(tail(t)).epsilon(1e-5));
+    check(gelu(tensor({-infinity, infinity}, dtype)).to_vector<double>(), {0, infinity});
+    check(gradient([](auto& t) { return gelu(t); }, tensor({-infinity, infinity}, dtype)), {0, 1});
+  }
+}
+
+TEST_CASE("what is not chosen gets no part of an infinite gradient", "[autograd][ops]") {
+  const Tensor x = numbers({-1, 0, 4});
+  check(gradient([](auto& t) { return sqrt(maximum(t, 0)); }, x), {0, infinity, 0.25});
+  check(gradient([](auto& t) { return sqrt(minimum(t, 0)); }, numbers({4, 9})), {0, 0});
+  check(gradient([](auto& t) { return sqrt(max(t)); }, numbers({-1, 0, -2})), {0, infinity, 0});
+  check(gradient([](auto& t) { return sqrt(min(t)); }, numbers({1, 0, 2})), {0, infinity, 0});
+}
+
+TEST_CASE("max, maximum and clamp of infinities have the gradients of any number", "[autograd][ops]") {
+  check(gradient([](auto& t) { return max(t); }, numbers({infinity, 1, infinity})), {0.5, 0, 0.5});
+  check(gradient([](auto& t) { return max(t); }, numbers({-infinity, -infinity})), {0.5, 0.5});
+  check(gradient([](auto& t) { return maximum(t, 1); }, numbers({infinity, -infinity})), {1, 0});
+  check(gradient([](auto& t) { return clamp(t, -1, 1); }, numbers({infinity, -infinity})), {0, 0});
+}
+
+TEST_CASE("norms and deviations of very large and very small numbers", "[autograd][ops]") {
+  for (const auto& [dtype, size] : {std::pair{DType::float64, 1e200}, std::pair{DType::float64, 1e-200},
+                                    std::pair{DType::float32, 1e30}, std::pair{DType::float32, 1e-30}}) {
+    INFO(size);
+    // Beside rows of ordinary numbers, and of zeros.
+    const Tensor x = tensor({{3 * size, -4 * size}, {3, -4}, {0, 0}}, dtype);
+    const auto norms = norm(x, 1).to_vector<double>();
+    CHECK(norms[0] / size == Approx(5));
+    CHECK(norms[1] == 5);
+    CHECK(norms[2] == 0);
+    const auto slopes = gradient([](auto& t) { return norm(t, 1); }, x);
+    CHECK(slopes[0] == Approx(0.6));
+    CHECK(slopes[1] == Approx(-0.8));
+    CHECK(slopes[4] == 0);
+    const auto deviations = standard_deviation(x, 1, {.correction = 0}).to_vector<double>();
+    CHECK(deviations[0] / size == Approx(3.5));
+    CHECK(deviations[1] == Approx(3.5));
+    CHECK(deviations[2] == 0);
+    const auto by = gradient([](auto& t) { return standard_deviation(t, 1, {.correction = 0}); }, x);
+    CHECK(by[0] == Approx(0.5));
+    CHECK(by[1] == Approx(-0.5));
+    CHECK(by[4] == 0);
+    CHECK(norm(slice(x, {0}), {}, {.keepdims = true}).shape() == Shape{1});
+  }
+  CHECK(norm(numbers({infinity, 1})).item() == infinity);
+  CHECK(std::isnan(norm(numbers({not_a_number, 1})).item()));
+}
+
 TEST_CASE("reductions over no elements", "[autograd][ops]") {
   const Tensor none = Tensor::empty({2, 0}, DType::float64);
   CHECK(sum(none).item() == 0);

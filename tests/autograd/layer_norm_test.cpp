@@ -2,6 +2,7 @@
 
 #include "rill/autograd/ops.h"
 #include "rill/autograd/tape.h"
+#include "rill/autograd/transforms.h"
 #include "rill/tensor/random.h"
 #include "rill/tensor/threads.h"
 #include "tests/catch.h"
@@ -90,4 +91,31 @@ TEST_CASE("layer_norm has the same bits with any number of threads", "[autograd]
   set_threads(before);
   CHECK(bits[0] == bits[1]);
   CHECK(bits[0] == bits[2]);
+}
+
+TEST_CASE("layer_norm of very large and very small numbers is that of ordinary ones",
+          "[autograd][layer_norm]") {
+  const auto near = [](const Tensor& a, const Tensor& b) { return max(abs(a - b)).item() < 1e-5; };
+  Generator random(9);
+  const Tensor plain = random.normal({3, 33}, 1, 2, DType::float64);
+  const Tensor gain = random.normal({33}, 1, 0.2, DType::float64),
+               bias = random.normal({33}, 0, 1, DType::float64);
+  const Tensor weights = random.normal({3, 33}, 0, 1, DType::float64);
+  const auto loss = [&](double epsilon) {
+    return [&, epsilon](const Tensor& x) {
+      const DType dtype = x.dtype();
+      return sum(layer_norm(x, cast(gain, dtype), cast(bias, dtype), epsilon) * cast(weights, dtype));
+    };
+  };
+  const Tensor expected = layer_norm(plain, gain, bias, 0), slope = grad(loss(0))(plain);
+  for (const auto& [dtype, size] : {std::pair{DType::float64, 1e200}, std::pair{DType::float64, 1e-200},
+                                    std::pair{DType::float32, 1e30}, std::pair{DType::float32, 1e-30}}) {
+    INFO(size);
+    const Tensor x = cast(plain * size, dtype);
+    // The epsilon counts for nothing beside large numbers.
+    const double epsilon = size > 1 ? 1e-5 : 0;
+    CHECK(near(cast(layer_norm(x, cast(gain, dtype), cast(bias, dtype), epsilon), DType::float64), expected));
+    CHECK(near(cast(grad(loss(epsilon))(x), DType::float64) * size, slope));
+    CHECK(near(cast(hvp(loss(epsilon), x, x), DType::float64) * size, hvp(loss(0), plain, plain)));
+  }
 }
