@@ -8,11 +8,13 @@
 
 namespace rill::optim {
 
-// Bounds on gradients. A norm is that of all elements, summed in double. Where a norm is not finite the
-// gradients stay as they are, so that the trouble shows where it arose. All throw ValueError for a bound that
-// is not above 0 and finite.
+// Bounds on gradients. A norm is that of all elements, summed in double, however large or small they are. A
+// gradient that holds NaN or an infinity has no length that it could be scaled to: it is passed on as it is,
+// so that the trouble shows where it arose, and with it all gradients that share the norm. All throw
+// ValueError for a bound that is not above 0 and finite.
 
-/// The square root of the sum of the squares of all elements of all gradients.
+/// The square root of the sum of the squares of all elements of all gradients; NaN or infinity where one of
+/// them holds such a number.
 double global_norm(const Gradients& gradients);
 
 /// Every element into [-bound, bound]; NaN stays NaN.

@@ -45,14 +45,17 @@ void check_adam(const char* rule, const Options& options) {
   require_above_0(rule, "epsilon", options.epsilon);
 }
 
+/// 1 - beta^t, with all digits for a beta near 1, too.
+double bias_correction(double beta, double t) { return -std::expm1(t * std::log(beta)); }
+
 template <class Options>
 kernels::AdamFactors adam_factors(const Options& options, double rate, std::int64_t updates) {
   const auto t = static_cast<double>(updates);
-  return {.rate = rate / (1 - std::pow(options.beta1, t)),
+  return {.rate = rate / bias_correction(options.beta1, t),
           .keep = 1,
           .beta1 = options.beta1,
           .beta2 = options.beta2,
-          .root_scale = 1 / std::sqrt(1 - std::pow(options.beta2, t)),
+          .root_scale = 1 / std::sqrt(bias_correction(options.beta2, t)),
           .epsilon = options.epsilon};
 }
 

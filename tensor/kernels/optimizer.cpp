@@ -38,6 +38,12 @@ Packet<T> divide(Packet<T> a, Packet<T> b) {
   return a / b;
 }
 
+/// What keeps a divisor from 0, also where the number is too small for the dtype.
+template <class T>
+Packet<T> above_0(double epsilon) {
+  return std::max(static_cast<T>(epsilon), std::numeric_limits<T>::min());
+}
+
 template <class T, bool Velocity>
 struct Sgd {
   static constexpr std::array<bool, 3> used{Velocity, false, false};
@@ -65,7 +71,7 @@ struct Adam {
         beta2(f.beta2),
         rest2(1 - f.beta2),
         root_scale(f.root_scale),
-        epsilon(f.epsilon) {}
+        epsilon(above_0<T>(f.epsilon)) {}
   void operator()(Packet<T>& w, Packet<T> g, Packet<T>& first, Packet<T>& second, Packet<T>& largest) const {
     first = first + rest1 * (g - first);
     second = beta2 * second + rest2 * square(g);
@@ -81,7 +87,7 @@ template <class T, bool Mean, bool Velocity>
 struct RmsProp {
   static constexpr std::array<bool, 3> used{true, Mean, Velocity};
   explicit RmsProp(const RmsPropFactors& f)
-      : rate(f.rate), rho(f.rho), rest(1 - f.rho), momentum(f.momentum), epsilon(f.epsilon) {}
+      : rate(f.rate), rho(f.rho), rest(1 - f.rho), momentum(f.momentum), epsilon(above_0<T>(f.epsilon)) {}
   void operator()(Packet<T>& w, Packet<T> g, Packet<T>& mean_square, Packet<T>& mean,
                   Packet<T>& velocity) const {
     mean_square = rho * mean_square + rest * square(g);
@@ -102,7 +108,7 @@ struct RmsProp {
 template <class T>
 struct Adagrad {
   static constexpr std::array<bool, 3> used{true, false, false};
-  explicit Adagrad(const AdagradFactors& f) : rate(f.rate), epsilon(f.epsilon) {}
+  explicit Adagrad(const AdagradFactors& f) : rate(f.rate), epsilon(above_0<T>(f.epsilon)) {}
   void operator()(Packet<T>& w, Packet<T> g, Packet<T>& sum, Packet<T>&, Packet<T>&) const {
     sum = sum + square(g);
     w = w - divide(rate * g, sqrt(sum) + epsilon);

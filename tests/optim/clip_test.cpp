@@ -4,6 +4,7 @@
 #include <limits>
 
 #include "rill/optim/sgd.h"
+#include "rill/tensor/create.h"
 #include "rill/tensor/error.h"
 #include "tests/catch.h"
 #include "tests/optim/model.h"
@@ -72,6 +73,47 @@ TEST_CASE("clip_by_norm bounds each gradient alone, clip_by_value each element",
   gradients[model.hidden.bias] = Tensor::from(std::vector<double>{-3, 0.25, 3});
   optim::clip_by_value(gradients, 0.5);
   CHECK(gradients[model.hidden.bias].to_vector<double>() == std::vector<double>{-0.5, 0.25, 0.5});
+}
+
+TEST_CASE("gradients are clipped however large they are", "[optim][clip]") {
+  const auto clipped = [](const Tensor& first, const Tensor& second, double bound, bool each) {
+    Parameter a(first), b(second);
+    Gradients gradients;
+    gradients.set(a.id(), first);
+    gradients.set(b.id(), second);
+    if (each)
+      optim::clip_by_norm(gradients, bound);
+    else
+      optim::clip_by_global_norm(gradients, bound);
+    return std::pair{gradients[a].to_vector<double>(), gradients[b].to_vector<double>()};
+  };
+  const auto check = [](const std::vector<double>& found, const std::vector<double>& expected) {
+    for (std::size_t i = 0; i < found.size(); ++i) CHECK(found[i] == Approx(expected[i]).epsilon(1e-6));
+  };
+  const Tensor zero = zeros({1}, DType::float64);
+  for (const double size : {1e200, 1e308}) {
+    const Tensor large = tensor({size, -size}, DType::float64), third = tensor({size}, DType::float64);
+    const double share = 1 / std::sqrt(3.0);
+    const auto [first, second] = clipped(large, third, 1, false);
+    check(first, {share, -share});
+    check(second, {share});
+    check(clipped(large, zero, 2, true).first, {std::sqrt(2.0), -std::sqrt(2.0)});
+  }
+  // A factor that would be too small for the dtype.
+  check(clipped(full({4}, 3e38), zeros({1}), 1e-3, false).first, {5e-4, 5e-4, 5e-4, 5e-4});
+  // Small ones keep to a small bound, and stay as they are below it.
+  const Tensor small = tensor({3e-200, 4e-200}, DType::float64);
+  check(clipped(small, zero, 1e-200, false).first, {0.6e-200, 0.8e-200});
+  CHECK(clipped(small, zero, 1, false).first == small.to_vector<double>());
+}
+
+TEST_CASE("the norm of very large and very small gradients", "[optim][clip]") {
+  for (const double size : {1e200, 1e-200, 1e300, 1e-300}) {
+    Parameter weight(tensor({3 * size, 4 * size}, DType::float64));
+    Gradients gradients;
+    gradients.set(weight.id(), weight.value());
+    CHECK(optim::global_norm(gradients) / size == Approx(5));
+  }
 }
 
 TEST_CASE("clipping by a norm leaves gradients that are not finite as they are", "[optim][clip]") {

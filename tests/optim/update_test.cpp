@@ -48,6 +48,27 @@ TEST_CASE("one step of gradient descent", "[optim][update]") {
   CHECK(sgd.state().step == 1);
 }
 
+TEST_CASE("Adam's first step has that length for a beta next to 1, too", "[optim][update]") {
+  Parameter weight(Tensor::from(std::vector<double>{1}));
+  Gradients gradients;
+  gradients.set(weight.id(), Tensor::from(std::vector<double>{1}));
+  optim::Adam adam{{.learning_rate = 0.5, .beta1 = 1 - 1e-13, .beta2 = 1 - 1e-13, .epsilon = 1e-30}};
+  adam.update(std::vector<nn::NamedParameter>{{"weight", &weight}}, gradients);
+  CHECK(weight.value().item() == Approx(0.5).epsilon(1e-9));
+}
+
+TEST_CASE("an epsilon that is too small for the dtype does not divide 0 by 0", "[optim][update]") {
+  const optim::Optimizer rules[] = {optim::Adam({.epsilon = 1e-60}), optim::RMSprop({.epsilon = 1e-60}),
+                                    optim::Adagrad({.initial_accumulator = 0, .epsilon = 1e-60})};
+  for (optim::Optimizer rule : rules) {
+    Parameter weight(Tensor::from(std::vector<float>{1, 2}));
+    Gradients gradients;
+    gradients.set(weight.id(), zeros({2}));
+    rule.update(std::vector<nn::NamedParameter>{{"weight", &weight}}, gradients);
+    CHECK(weight.value().to_vector<float>() == std::vector<float>{1, 2});
+  }
+}
+
 TEST_CASE("Adam's first step has the length of the learning rate", "[optim][update]") {
   Model model = make_model();
   const auto before = weights(model);
