@@ -52,6 +52,9 @@ class Steps {
     const auto totals = sum(counts_, {1, 2}).to_vector<double>();
     for (std::size_t t = 0; t < rows_.size(); ++t)
       if (totals[t] < static_cast<double>(batch)) rows_[t] = totals[t] > 0 ? Rows::some : Rows::none;
+    // What depends on the layer and its input must not depend on the data: one step is always computed.
+    if (std::all_of(rows_.begin(), rows_.end(), [](Rows r) { return r == Rows::none; }))
+      rows_[0] = Rows::some;
   }
 
   Rows rows(std::int64_t step) const { return rows_[static_cast<std::size_t>(step)]; }
@@ -144,14 +147,36 @@ class Announcement {
   const std::vector<RecurrentObserver*>& to_ = RecurrentObserver::all();
 };
 
+Tensor input_of(const CellReference& cell, const Tensor& x) {
+  Tensor input = cell.input(x);
+  if (input.rank() < 3 || input.size(0) != x.size(0) || input.size(1) != x.size(1))
+    throw ShapeError(fmt::format("{}: input() took a sequence of shape {} to {}; expected [{}, {}, ...]",
+                                 cell.kind, to_string(x.shape()), to_string(input.shape()), x.size(0),
+                                 x.size(1)));
+  return input;
+}
+
 std::vector<Tensor> project(const CellReference& cell, const Tensor& x, const Announcement& announcement) {
-  if (!announcement.asks_for_separate_steps()) return unbind(cell.input(x), 0);
+  if (!announcement.asks_for_separate_steps()) return unbind(input_of(cell, x), 0);
   std::vector<Tensor> inputs;
   for (std::int64_t t = 0; t < x.size(0); ++t) {
     announcement.step(t);
-    inputs.push_back(squeeze(cell.input(slice(x, 0, {t, t + 1})), 0));
+    inputs.push_back(squeeze(input_of(cell, slice(x, 0, {t, t + 1})), 0));
   }
   return inputs;
+}
+
+// A step may change nothing of a state but its values.
+void check_step(const std::string& kind, const std::vector<Tensor>& next, const std::vector<Tensor>& before) {
+  for (std::size_t k = 0; k < before.size(); ++k) {
+    if (!(next[k].shape() == before[k].shape()))
+      throw ShapeError(fmt::format("{}: a step took part {} of the state from shape {} to {}; expected {}",
+                                   kind, k, to_string(before[k].shape()), to_string(next[k].shape()),
+                                   to_string(before[k].shape())));
+    if (next[k].dtype() != before[k].dtype())
+      throw DTypeError(fmt::format("{}: a step took part {} of the state from {} to {}; expected {}", kind, k,
+                                   name(before[k].dtype()), name(next[k].dtype()), name(before[k].dtype())));
+  }
 }
 
 Pass run_direction(const CellReference& cell, const Tensor& x, std::vector<Tensor> state, bool backwards,
@@ -200,6 +225,7 @@ Pass run_direction(const CellReference& cell, const Tensor& x, std::vector<Tenso
         const simd::OutputPlace output(keeps ? Tensor() : std::move(own));
         next = cell.step(std::move(inputs[static_cast<std::size_t>(t)]), state, h);
       }
+      check_step(cell.kind, next, state);
       if (keeps) {
         const simd::OutputPlace output(std::move(own));
         next = keep(select(counting.counts(), 0, t), std::move(next), state);
@@ -217,10 +243,31 @@ Pass run_direction(const CellReference& cell, const Tensor& x, std::vector<Tenso
 }
 
 void check_state(const std::vector<Tensor>& given, const std::vector<Tensor>& expected, std::size_t place) {
-  for (std::size_t k = 0; k < expected.size(); ++k)
+  for (std::size_t k = 0; k < expected.size(); ++k) {
+    if (!given[k].defined())
+      throw ValueError(fmt::format("Recurrent: part {} of initial state {} holds no value", k, place));
     if (!(given[k].shape() == expected[k].shape()))
       throw ShapeError(fmt::format("Recurrent: part {} of initial state {} has shape {}; expected {}", k,
                                    place, to_string(given[k].shape()), to_string(expected[k].shape())));
+    if (given[k].dtype() != expected[k].dtype())
+      throw DTypeError(fmt::format("Recurrent: part {} of initial state {} is {}; expected {}", k, place,
+                                   name(given[k].dtype()), name(expected[k].dtype())));
+  }
+}
+
+// The first state that a cell makes.
+std::vector<Tensor> first_state(const CellReference& cell, std::int64_t batch, DType dtype) {
+  std::vector<Tensor> state = cell.initial(batch, dtype);
+  for (std::size_t k = 0; k < state.size(); ++k) {
+    const Tensor& part = state[k];
+    if (part.rank() == 0 || part.size(0) != batch)
+      throw ShapeError(fmt::format("{}: part {} of initial_state() has shape {}; expected [{}, ...]",
+                                   cell.kind, k, to_string(part.shape()), batch));
+    if (part.dtype() != dtype)
+      throw DTypeError(fmt::format("{}: part {} of initial_state() is {}; expected {}", cell.kind, k,
+                                   name(part.dtype()), name(dtype)));
+  }
+  return state;
 }
 
 // Layers count from 1.
@@ -267,13 +314,18 @@ UntypedResult run_recurrent(const std::vector<CellReference>& cells, const Recur
   if (traces) traces->resize(cells.size());
   // Time-major inside, so that a step's rows lie together.
   Tensor sequence = permute(x, {1, 0, 2});
+  const auto without_padding = [&](const Tensor& steps) {
+    return counting.all() ? steps : where(counting.counts(), steps, 0);
+  };
+  // What stands at a step that does not count would reach the parameters' gradients, as 0 times NaN is NaN.
+  sequence = without_padding(sequence);
   UntypedResult result;
   for (std::size_t first = 0; first < cells.size(); first += directions) {
     if (first > 0) sequence = dropout(sequence, options.dropout);
     std::vector<Tensor> outputs, last;
     for (std::size_t d = 0; d < directions; ++d) {
       const CellReference& cell = cells[first + d];
-      std::vector<Tensor> state = cell.initial(batch, x.dtype());
+      std::vector<Tensor> state = first_state(cell, batch, x.dtype());
       if (!initial.empty()) {
         check_state(initial[first + d], state, first + d);
         state = initial[first + d];
@@ -286,8 +338,7 @@ UntypedResult run_recurrent(const std::vector<CellReference>& cells, const Recur
       last.push_back(pass.state[0]);
       result.state.push_back(std::move(pass.state));
     }
-    sequence = directions == 1 ? outputs[0] : concat(outputs, -1);
-    if (!counting.all()) sequence = where(counting.counts(), sequence, 0);
+    sequence = without_padding(directions == 1 ? outputs[0] : concat(outputs, -1));
     result.last = directions == 1 ? last[0] : concat(last, -1);
   }
   result.outputs = permute(sequence, {1, 0, 2});

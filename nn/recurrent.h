@@ -55,8 +55,10 @@ struct StateTraits<std::tuple<T...>> {
 ///   std::int64_t hidden_size() const;             the last size of every part of the state
 ///   input(x)                                      what of a step does not depend on the state, such as a
 ///   Linear member:
-///                                                 applied to the whole sequence at once
-///   State operator()(const Tensor& input, const State& state) const;   one step
+///                                                 applied to the whole sequence at once,
+///                                                 [time, batch, features] -> [time, batch, ...]
+///   State operator()(const Tensor& input, const State& state) const;   one step, which keeps the shape and
+///   dtype of every part
 /// and, where zeros of [batch, hidden_size] are not the first state, State initial_state(batch, dtype) const;
 /// and, to name the parts of its state in a trace ("hidden", "state1", ... otherwise), static
 /// std::vector<std::string> state_names();
@@ -87,7 +89,7 @@ struct RecurrentCall {
   /// the state stays as it is and outputs are zeros.
   Tensor lengths = {};
   /// The same for steps anywhere, in place of lengths: [batch, time] of any dtype, 0 for a step that does not
-  /// count. What x holds at such a step must be finite.
+  /// count. Whatever x holds at such a step, in either form, cells see zeros there.
   Tensor mask = {};
 };
 
@@ -105,8 +107,8 @@ struct CellTrace {
   std::vector<std::string> names;  ///< the state's parts, then what the cell names (rill/autograd/named.h)
   std::map<std::string, std::vector<Tensor>> values;  ///< one [batch, ...] for each time step
 
-  /// The values of that name, in order of time. At a step that counts for no row of the batch only those of
-  /// the state are there; the others hold no value. Throws ValueError for another name.
+  /// The values of that name, in order of time. At a step that was left out, as it counts for no row of the
+  /// batch, only those of the state are there; the others hold no value. Throws ValueError for another name.
   const std::vector<Tensor>& operator[](const std::string& name) const;
 };
 
@@ -122,6 +124,7 @@ namespace detail {
 
 /// A cell without its type.
 struct CellReference {
+  std::string kind;
   std::vector<std::string> state_names;
   Place place;  ///< without its number among the layers
   std::function<Tensor(const Tensor&)> input;
@@ -144,10 +147,11 @@ Tensor zero_state(std::int64_t batch, std::int64_t hidden, DType dtype);
 /// Under the cell's kind, from its first to its last parameter.
 Place place_of(const std::string& kind, const Fields& fields);
 template <Module M>
-Place place_of(M& module) {
-  std::string kind = "Recurrent";
-  if constexpr (requires { module.kind(); }) kind = module.kind();
-  return place_of(kind, module.fields());
+std::string kind_of(const M& module) {
+  if constexpr (requires { module.kind(); })
+    return module.kind();
+  else
+    return "Recurrent";
 }
 
 template <Cell C>
@@ -155,7 +159,9 @@ CellReference refer_to(const C& cell) {
   using Traits = StateTraits<typename C::State>;
   std::vector<std::string> names;
   if constexpr (requires { C::state_names(); }) names = C::state_names();
-  return {std::move(names), is_recording() ? place_of(const_cast<C&>(cell)) : Place{},
+  return {kind_of(cell),
+          std::move(names),
+          is_recording() ? place_of(kind_of(cell), fields_of(cell)) : Place{},
           [&cell](const Tensor& x) -> Tensor { return cell.input(x); },
           [&cell](Tensor input, const std::vector<Tensor>& parts, [[maybe_unused]] const Tensor& dropped) {
             typename C::State state = Traits::unpack(parts);
@@ -208,7 +214,8 @@ class Recurrent {
   }
 
   /// x [batch, time, features]. Throws ShapeError for another rank, no time steps, and lengths, a mask or
-  /// states that do not fit; ValueError for a length out of range.
+  /// states that do not fit, also where a cell makes them; DTypeError for states of another dtype than x;
+  /// ValueError for a length out of range.
   RecurrentResult<State> operator()(const Tensor& x, const RecurrentCall<State>& call = {}) const {
     return run(x, call, nullptr);
   }

@@ -112,6 +112,8 @@ TEST_CASE("layers say what is wrong with their sizes and input", "[nn][errors]")
   CHECK_THROWS_WITH(nn::LayerNorm(3, -1), "LayerNorm: epsilon is -1; expected 0 or more");
   CHECK_THROWS_WITH(nn::Embedding(0, 3), "Embedding: 0 symbols of size 3; expected at least 1");
   CHECK_THROWS_AS(nn::Embedding(5, 3)(Tensor::from(std::vector<std::int64_t>{5})), ValueError);
+  CHECK_THROWS_WITH(nn::Embedding(5, 3)(Tensor::from(std::vector<std::int64_t>{0, -1})),
+                    "Embedding: symbol -1 at place 1 is out of range for 5 symbols");
   CHECK_THROWS_AS(nn::Embedding(5, 3)(zeros({2})), DTypeError);
   CHECK_THROWS_WITH(nn::Dropout(-0.5), "Dropout: a rate of -0.5; expected one in [0, 1)");
   CHECK_THROWS_WITH(nn::chrono(2), "chrono: dependencies of up to 2 steps; expected more than 2");

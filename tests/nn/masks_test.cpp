@@ -1,3 +1,4 @@
+#include <limits>
 #include <tuple>
 
 #include "rill/autograd/fused.h"
@@ -7,7 +8,10 @@
 #include "rill/nn/lstm.h"
 #include "rill/nn/model.h"
 #include "rill/nn/rnn.h"
+#include "rill/nn/state.h"
+#include "rill/optim/sgd.h"
 #include "rill/tensor/create.h"
+#include "rill/tensor/error.h"
 #include "rill/tensor/random.h"
 #include "tests/golden.h"
 
@@ -56,6 +60,54 @@ struct CountingCell {
   nn::Fields fields() { return {{"input", input}}; }
 };
 
+// Outputs, states and all gradients are those with zeros in the padding, whatever stands there.
+template <class L>
+void check_padding(L layer) {
+  const Tensor x = uniform({2, 4, 3}, -1, 1);
+  const Tensor mask = integers({1, 1, 0, 0, 1, 1, 1, 1}, {2, 4});
+  const Tensor counts = unsqueeze(cast(mask, DType::float32), -1);
+  const auto outcome = [&](const Tensor& values, const nn::RecurrentCall<typename L::State>& call) {
+    Tape tape;
+    const Tensor source = tape.watch(values);
+    const auto result = layer(source, call);
+    const auto all = tape.all_gradients(sum(square(result.outputs)) + sum(square(result.last)), {source});
+    std::vector<Tensor> out{result.outputs, result.last, all.sources[0]};
+    for (const auto& state : result.state)
+      for (const Tensor& part : nn::StateTraits<typename L::State>::pack(state)) out.push_back(part);
+    for (const auto& [parameter, gradient] : all.parameters) out.push_back(gradient);
+    return out;
+  };
+  const auto expected = outcome(where(counts, x, 0), {.mask = mask});
+  CHECK(sum(abs(slice(expected[2], {0, {2, 4}}))).item() == 0);
+  for (const double value :
+       {std::numeric_limits<double>::quiet_NaN(), std::numeric_limits<double>::infinity(), 1e30}) {
+    const Tensor padded = where(counts, x, value);
+    for (const auto& found :
+         {outcome(padded, {.mask = mask}), outcome(padded, {.lengths = integers({2, 4}, {2})})}) {
+      REQUIRE(found.size() == expected.size());
+      for (std::size_t i = 0; i < found.size(); ++i) CHECK(difference(found[i], expected[i]) == 0);
+    }
+  }
+}
+
+template <class L>
+void check_nothing_counts(L layer, std::int64_t batch) {
+  const Tensor lengths = zeros({batch}, DType::int64);
+  Tape tape;
+  const Tensor x = tape.watch(uniform({batch, 5, 3}));
+  const auto result = layer(x, {.lengths = lengths});
+  CHECK(sum(abs(result.last)).item() == 0);
+  const auto all = tape.all_gradients(sum(result.last), {x});
+  REQUIRE(all.sources[0].defined());
+  CHECK(all.sources[0].shape() == x.shape());
+  CHECK(sum(abs(all.sources[0])).item() == 0);
+  for (const auto& [name, parameter] : nn::parameters(layer)) {
+    INFO(name);
+    REQUIRE(all.parameters.contains(*parameter));
+    CHECK(sum(abs(all.parameters[*parameter])).item() == 0);
+  }
+}
+
 }  // namespace
 
 TEST_CASE("lengths are the mask that begins with ones", "[nn][recurrent]") {
@@ -88,20 +140,36 @@ TEST_CASE("a row of length 0 keeps its first state", "[nn][recurrent]") {
   CHECK(sum(abs(select(result.outputs, 0, 0))).item() == 0);
 }
 
-TEST_CASE("padding gets no gradient, and may hold anything that is finite", "[nn][recurrent]") {
+TEST_CASE("padding gets no gradient, and may hold anything", "[nn][recurrent]") {
   seed(44);
-  const nn::LSTM layer(3, 4);
-  const Tensor lengths = integers({2, 4}, {2});
-  const Tensor x = uniform({2, 4, 3});
-  Tensor changed = x;
-  for (std::size_t i = 6; i < 12; ++i) changed.mutable_span<float>()[i] = 1e30F;
+  check_padding(nn::LSTM(3, 4));
+  check_padding(nn::LSTM(3, 4, {.layers = 2, .bidirectional = true}));
+  check_padding(nn::LSTM(3, 4, {.peephole = true, .layer_norm = true, .projection = 2}));
+  check_padding(nn::GRU(3, 4, {.layers = 2, .bidirectional = true}));
+  check_padding(nn::GRU(3, 4, {.reset_after = false}));
+  check_padding(nn::RNN(3, 4, {.activation = nn::Activation::relu}));
+  check_padding(nn::Recurrent<CountingCell>(CountingCell()));
+}
+
+TEST_CASE("where no step counts the state stays, and all gradients are zeros", "[nn][recurrent]") {
+  seed(48);
+  check_nothing_counts(nn::LSTM(3, 4, {.layers = 2, .bidirectional = true}), 2);
+  check_nothing_counts(nn::LSTM(3, 4, {.peephole = true, .layer_norm = true}), 2);
+  check_nothing_counts(nn::GRU(3, 4, {.reset_after = false}), 2);
+  check_nothing_counts(nn::RNN(3, 4, {.bidirectional = true}), 2);
+  check_nothing_counts(nn::LSTM(3, 4), 0);
+}
+
+TEST_CASE("a model that is one recurrent layer goes on training where no step counts", "[nn][recurrent]") {
+  seed(49);
+  nn::LSTM layer(3, 4);
+  const nn::State before = nn::state(layer);
+  optim::SGD sgd({.learning_rate = 1});
   Tape tape;
-  const Tensor source = tape.watch(changed);
-  const auto result = layer(source, {.lengths = lengths});
-  CHECK(difference(result.outputs, layer(x, {.lengths = lengths}).outputs) == 0);
-  const Tensor gradient = tape.gradient(sum(square(result.outputs)), source);
-  CHECK(sum(abs(slice(gradient, {0, {2, 4}}))).item() == 0);
-  CHECK(sum(abs(slice(gradient, {0, {0, 2}}))).item() > 0);
+  const auto run = layer(uniform({2, 5, 3}), {.lengths = integers({0, 0}, {2})});
+  sgd.update(layer, std::move(tape).gradient(sum(square(run.last)) + sum(run.outputs)));
+  CHECK(nn::differences(layer.fields(), before).empty());
+  CHECK(difference(layer.cells()[0].recurrent.value(), before[2].second) == 0);
 }
 
 TEST_CASE("gradients under masks match central differences, first and second order", "[nn][recurrent]") {
@@ -123,6 +191,46 @@ TEST_CASE("a cell may have states of different widths, as a tuple", "[nn][recurr
   CHECK(result.outputs.shape() == Shape{2, 5, 2});
 }
 
+// A user's cell with one mistake or another.
+struct WrongCell {
+  using State = std::array<Tensor, 2>;
+  enum class Mistake { none, input, width, dtype, first_width, first_dtype } mistake = Mistake::none;
+  nn::Linear linear{3, 2};
+  std::int64_t hidden_size() const { return 2; }
+  Tensor input(const Tensor& x) const { return mistake == Mistake::input ? sum(linear(x), 0) : linear(x); }
+  State initial_state(std::int64_t batch, DType dtype) const {
+    return {zeros({batch, 2}, dtype), zeros({mistake == Mistake::first_width ? batch + 1 : batch, 2},
+                                            mistake == Mistake::first_dtype ? DType::float64 : dtype)};
+  }
+  State operator()(const Tensor& x, const State& state) const {
+    const Tensor h = tanh(x + state[0]);
+    if (mistake == Mistake::width) return {h, concat({h, h}, -1)};
+    if (mistake == Mistake::dtype) return {h, cast(h, DType::float64)};
+    return {h, h};
+  }
+  nn::Fields fields() { return {{"linear", linear}}; }
+  std::string kind() const { return "Wrong"; }
+};
+
+TEST_CASE("a cell that does not do what it should is named", "[nn][recurrent][errors]") {
+  using Mistake = WrongCell::Mistake;
+  const auto run = [](Mistake mistake) { nn::Recurrent<WrongCell>(WrongCell{mistake})(zeros({2, 5, 3})); };
+  CHECK_NOTHROW(run(Mistake::none));
+  CHECK_THROWS_AS(run(Mistake::input), ShapeError);
+  CHECK_THROWS_WITH(run(Mistake::input),
+                    "Wrong: input() took a sequence of shape [5, 2, 3] to [2, 2]; expected [5, 2, ...]");
+  CHECK_THROWS_AS(run(Mistake::width), ShapeError);
+  CHECK_THROWS_WITH(run(Mistake::width),
+                    "Wrong: a step took part 1 of the state from shape [2, 2] to [2, 4]; expected [2, 2]");
+  CHECK_THROWS_AS(run(Mistake::dtype), DTypeError);
+  CHECK_THROWS_WITH(run(Mistake::dtype),
+                    "Wrong: a step took part 1 of the state from float32 to float64; expected float32");
+  CHECK_THROWS_WITH(run(Mistake::first_width),
+                    "Wrong: part 1 of initial_state() has shape [3, 2]; expected [2, ...]");
+  CHECK_THROWS_WITH(run(Mistake::first_dtype),
+                    "Wrong: part 1 of initial_state() is float64; expected float32");
+}
+
 TEST_CASE("recurrent layers say what is wrong with a mask", "[nn][errors]") {
   const nn::GRU layer(3, 4);
   CHECK_THROWS_WITH(layer(zeros({2, 5, 3}), {.mask = ones({5, 2})}),
@@ -133,4 +241,9 @@ TEST_CASE("recurrent layers say what is wrong with a mask", "[nn][errors]") {
                     "Recurrent: lengths float32 [2]; expected int64 [2]");
   CHECK_THROWS_WITH(layer(zeros({2, 5, 3}), {.initial = {zeros({2, 4}), zeros({2, 4})}}),
                     "Recurrent: 2 initial states for 1 cells");
+  const nn::LSTM lstm(3, 4);
+  CHECK_THROWS_WITH(lstm(zeros({2, 5, 3}), {.initial = {{zeros({2, 4}), zeros({2, 4}, DType::float64)}}}),
+                    "Recurrent: part 1 of initial state 0 is float64; expected float32");
+  CHECK_THROWS_WITH(lstm(zeros({2, 5, 3}), {.initial = {{zeros({2, 4}), Tensor()}}}),
+                    "Recurrent: part 1 of initial state 0 holds no value");
 }

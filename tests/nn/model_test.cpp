@@ -53,6 +53,15 @@ Non-trainable params: 2,570
 )");
 }
 
+TEST_CASE("a model that is constant can be looked at", "[nn][model]") {
+  const Small model;
+  CHECK(nn::summary(model) == nn::summary(const_cast<Small&>(model)));
+  CHECK(nn::count_parameters(model) == 13);
+  CHECK(nn::names(model).size() == 4);
+  CHECK(nn::equal(model, model));
+  CHECK(nn::state(model).size() == 4);
+}
+
 TEST_CASE("a state taken out comes back", "[nn][model]") {
   Small model;
   const nn::State before = nn::state(model);
