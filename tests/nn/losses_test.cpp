@@ -1,8 +1,10 @@
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "rill/autograd/gradcheck.h"
 #include "rill/autograd/tape.h"
+#include "rill/autograd/transforms.h"
 #include "rill/nn/loss.h"
 #include "rill/tensor/create.h"
 #include "rill/tensor/random.h"
@@ -11,6 +13,24 @@
 using namespace rill;
 
 namespace {
+
+constexpr double infinity = std::numeric_limits<double>::infinity();
+const double not_a_number = std::numeric_limits<double>::quiet_NaN();
+
+template <class F>
+std::vector<double> gradient(F f, const Tensor& at) {
+  Tape tape;
+  const Tensor x = tape.watch(at);
+  return tape.gradient(f(x), x).template to_vector<double>();
+}
+
+void check_near(const std::vector<double>& found, const std::vector<double>& expected) {
+  REQUIRE(found.size() == expected.size());
+  for (std::size_t i = 0; i < found.size(); ++i) {
+    INFO("element " << i);
+    CHECK(found[i] == Approx(expected[i]).epsilon(1e-6).margin(1e-30));
+  }
+}
 
 Tensor integers(const std::vector<std::int64_t>& values) { return Tensor::from(values); }
 
@@ -128,6 +148,105 @@ TEST_CASE("a batch in which no label counts has loss 0, weight 0 and gradient 0"
   CHECK(nn::mae(none, none).item() == 0);
   CHECK(nn::huber(none, none).item() == 0);
   CHECK(nn::binary_cross_entropy(none, none).item() == 0);
+}
+
+TEST_CASE("a class that cannot be enters no sum", "[nn][loss]") {
+  const Tensor scores = tensor({{1, -infinity, 0}});
+  const auto loss = [](const Tensor& x) { return nn::cross_entropy(x, integers({0})); };
+  CHECK(loss(scores).item() == Approx(std::log1p(std::exp(-1.0))));
+  const double other = 1 / (1 + std::exp(1.0));
+  check_near(gradient(loss, scores), {-other, 0, other});
+  CHECK(nn::cross_entropy(scores, integers({1})).item() == infinity);
+
+  // Smoothing gives each class a share, unless its weight is 0.
+  CHECK(nn::cross_entropy(scores, integers({0}), {.label_smoothing = 0.3}).item() == infinity);
+  const auto smooth = [](const Tensor& x) {
+    return nn::cross_entropy(x, integers({0}), {.label_smoothing = 0.3, .class_weights = tensor({1, 0, 1})});
+  };
+  const double l = std::log1p(std::exp(-1.0));
+  CHECK(smooth(scores).item() == Approx(0.8 * l + 0.1 * (1 + l)));
+  check_near(gradient(smooth, scores), {0.9 * (1 - other) - 0.8, 0, 0.9 * other - 0.1});
+}
+
+TEST_CASE("an example that does not count may hold anything", "[nn][loss]") {
+  const Tensor scores = tensor(
+      {{1, 2, 0}, {not_a_number, infinity, -infinity}, {-infinity, -infinity, -infinity}, {0, 1, -infinity}});
+  const Tensor labels = integers({1, 7, 7, 2});
+  const nn::CrossEntropyOptions options{.ignored_index = 7, .class_weights = tensor({1, 1, 0})};
+  const auto loss = [&](const Tensor& x) { return nn::cross_entropy(x, labels, options); };
+  const double all = std::exp(-1.0) + 1 + std::exp(-2.0);
+  CHECK(loss(scores).item() == Approx(std::log(all)));
+  CHECK(loss(scores).weight == 1);
+  check_near(gradient(loss, scores),
+             {std::exp(-1.0) / all, 1 / all - 1, std::exp(-2.0) / all, 0, 0, 0, 0, 0, 0, 0, 0, 0});
+}
+
+TEST_CASE("binary cross-entropy keeps its digits however sure the prediction is", "[nn][loss]") {
+  for (const double x : {0.5, 10.0, 15.0, 20.0, 60.0})
+    for (const double sign : {1.0, -1.0}) {
+      const Tensor target = tensor({sign > 0 ? 1.0 : 0.0});
+      const auto loss = [&](const Tensor& t) { return nn::binary_cross_entropy(t, target); };
+      INFO(x * sign);
+      CHECK(loss(tensor({x * sign})).item() == Approx(std::log1p(std::exp(-x))).epsilon(1e-6));
+      check_near(gradient(loss, tensor({x * sign})), {-sign / (1 + std::exp(x))});
+    }
+  const Tensor sure = tensor({40}, DType::float64), one = tensor({1}, DType::float64);
+  CHECK(nn::binary_cross_entropy(sure, one).item() == Approx(std::log1p(std::exp(-40.0))).epsilon(1e-14));
+  CHECK(nn::binary_cross_entropy(tensor({3}), tensor({0.25})).item() ==
+        Approx(0.25 * std::log1p(std::exp(-3.0)) + 0.75 * std::log1p(std::exp(3.0))));
+}
+
+TEST_CASE("binary cross-entropy of a certainty is 0 where it is right, else infinite", "[nn][loss]") {
+  const Tensor certain = tensor({infinity, -infinity});
+  const auto loss = [](const Tensor& x, const Tensor& t) { return nn::binary_cross_entropy(x, t); };
+  CHECK(loss(certain, tensor({1, 0})).item() == 0);
+  CHECK(loss(certain, tensor({0, 0})).item() == infinity);
+  CHECK(gradient(
+            [&](const Tensor& x) {
+              return loss(x, tensor({1, 0}));
+            },
+            certain) == std::vector<double>{0, 0});
+  CHECK(std::isnan(loss(tensor({not_a_number}), tensor({0})).item()));
+}
+
+TEST_CASE("cross-entropy keeps its digits where the right answer is sure", "[nn][loss]") {
+  for (const double gap : {2.0, 5.0, 10.0, 20.0, 60.0}) {
+    INFO(gap);
+    const auto loss = [&](const Tensor& x) { return nn::cross_entropy(x, integers({0})).item(); };
+    CHECK(loss(tensor({{gap, 0}})) == Approx(std::log1p(std::exp(-gap))).epsilon(1e-6));
+    CHECK(loss(tensor({{100, 100 - gap, 100 - gap}})) ==
+          Approx(std::log1p(2 * std::exp(-gap))).epsilon(1e-6));
+  }
+  // Its gradients are those of the other examples of the batch, too.
+  check_near(gradient(
+                 [](const Tensor& x) {
+                   return nn::cross_entropy(x, integers({0, 1}));
+                 },
+                 tensor({{9, 0}, {0, 0}}, DType::float64)),
+             {-0.5 / (1 + std::exp(9.0)), 0.5 / (1 + std::exp(9.0)), 0.25, -0.25});
+}
+
+TEST_CASE("huber has the second derivative 1 within delta, also at 0, and 0 beyond", "[nn][loss]") {
+  const nn::Huber huber{.delta = 2};
+  const auto second = [&](double residual) {
+    const Tensor target = tensor({5}, DType::float64);
+    return hessian([&](const Tensor& x) { return huber(x, target); }, target + residual).item();
+  };
+  for (const double residual : {0.0, 1.0, -1.0, 2.0, -2.0}) CHECK(second(residual) == 1);
+  CHECK(second(2.5) == 0);
+  CHECK(second(-2.5) == 0);
+  const Tensor mixed = hessian([&](const Tensor& x) { return nn::mse(x, zeros({1}, DType::float64)); },
+                               zeros({1}, DType::float64));
+  CHECK(mixed.item() == 2);
+}
+
+TEST_CASE("an infinite error has an infinite loss and a bounded slope", "[nn][loss]") {
+  const Tensor far = tensor({infinity, 1}), target = zeros({2});
+  CHECK(nn::mse(far, target).item() == infinity);
+  CHECK(nn::mae(far, target).item() == infinity);
+  CHECK(nn::huber(far, target).item() == infinity);
+  check_near(gradient([&](const Tensor& x) { return nn::mae(x, target); }, far), {0.5, 0.5});
+  check_near(gradient([&](const Tensor& x) { return nn::huber(x, target); }, far), {0.5, 0.5});
 }
 
 TEST_CASE("losses say what is wrong with their input", "[nn][loss][errors]") {
