@@ -28,9 +28,9 @@ struct CrossEntropyOptions {
 
 /// Cross-entropy from logits [..., classes] and labels int64 [...], stable for logits of any size. With
 /// weights w, sum_i w_{y_i} l_i / sum_i w_{y_i}, as in PyTorch. A logit of -infinity is a class that cannot
-/// be: its gradient is 0, and the loss is infinite where it is the label or, with smoothing, where its weight
-/// is not 0. Throws ShapeError; DTypeError; ValueError for a label out of range (naming it and its place) and
-/// for weights that are not finite and at least 0.
+/// be: it enters nothing, unless it is the label or, with smoothing, its weight is not 0, which makes the
+/// loss infinite. Throws ShapeError; DTypeError; ValueError for a label out of range (naming it and its
+/// place) and for weights that are not finite and at least 0.
 struct CrossEntropy {
   MeanLoss operator()(const Tensor& logits, const Tensor& labels) const {
     return (*this)(logits, labels, {});

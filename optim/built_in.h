@@ -14,7 +14,9 @@ namespace rill::optim {
 /// options.
 ///
 /// An update changes every trainable parameter that has a gradient. A parameter without one this time, or a
-/// frozen one, stays as it is, and so do its moments. Copies are independent.
+/// frozen one, stays as it is, and so do its moments. Copies are independent. Where a rule divides by the
+/// root of squares of the gradient, an element beyond 1e16 (float64: 1e150), whose square would hardly fit
+/// into the dtype, counts as that.
 template <class Options>
 class BuiltIn {
  public:

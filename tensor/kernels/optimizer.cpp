@@ -44,6 +44,17 @@ Packet<T> above_0(double epsilon) {
   return std::max(static_cast<T>(epsilon), std::numeric_limits<T>::min());
 }
 
+/// A gradient whose square would not fit into the dtype as the largest whose sums of squares do: a rule that
+/// divides by the root of squares moves as far by either. What is not finite stays.
+template <class T>
+Packet<T> squarable(Packet<T> g) {
+  using Limits = std::numeric_limits<T>;
+  constexpr T most = sizeof(T) == 4 ? T(1e16) : T(1e150);
+  if (xsimd::any((abs(g) > most).bits)) [[unlikely]]
+    return where(abs(g) > Limits::max(), g, where(abs(g) > most, most * sign(g), g));
+  return g;
+}
+
 template <class T, bool Velocity>
 struct Sgd {
   static constexpr std::array<bool, 3> used{Velocity, false, false};
@@ -73,6 +84,7 @@ struct Adam {
         root_scale(f.root_scale),
         epsilon(above_0<T>(f.epsilon)) {}
   void operator()(Packet<T>& w, Packet<T> g, Packet<T>& first, Packet<T>& second, Packet<T>& largest) const {
+    g = squarable(g);
     first = first + rest1 * (g - first);
     second = beta2 * second + rest2 * square(g);
     Packet<T> divisor = second;
@@ -90,6 +102,7 @@ struct RmsProp {
       : rate(f.rate), rho(f.rho), rest(1 - f.rho), momentum(f.momentum), epsilon(above_0<T>(f.epsilon)) {}
   void operator()(Packet<T>& w, Packet<T> g, Packet<T>& mean_square, Packet<T>& mean,
                   Packet<T>& velocity) const {
+    g = squarable(g);
     mean_square = rho * mean_square + rest * square(g);
     Packet<T> variance = mean_square;
     if constexpr (Mean) {
@@ -110,6 +123,7 @@ struct Adagrad {
   static constexpr std::array<bool, 3> used{true, false, false};
   explicit Adagrad(const AdagradFactors& f) : rate(f.rate), epsilon(above_0<T>(f.epsilon)) {}
   void operator()(Packet<T>& w, Packet<T> g, Packet<T>& sum, Packet<T>&, Packet<T>&) const {
+    g = squarable(g);
     sum = sum + square(g);
     w = w - divide(rate * g, sqrt(sum) + epsilon);
   }

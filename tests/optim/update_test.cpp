@@ -4,7 +4,7 @@
 #include <limits>
 #include <thread>
 
-#include "rill/autograd/ops/cast.h"
+#include "rill/autograd/ops.h"
 #include "rill/optim/adagrad.h"
 #include "rill/optim/adam.h"
 #include "rill/optim/optimizer.h"
@@ -55,6 +55,41 @@ TEST_CASE("Adam's first step has that length for a beta next to 1, too", "[optim
   optim::Adam adam{{.learning_rate = 0.5, .beta1 = 1 - 1e-13, .beta2 = 1 - 1e-13, .epsilon = 1e-30}};
   adam.update(std::vector<nn::NamedParameter>{{"weight", &weight}}, gradients);
   CHECK(weight.value().item() == Approx(0.5).epsilon(1e-9));
+}
+
+TEST_CASE("rules that divide by the root of squares take gradients of any size", "[optim][update]") {
+  const std::pair<optim::Optimizer, double> rules[] = {
+      {optim::Adam({.learning_rate = 0.5}), 0.5},
+      {optim::Adam({.learning_rate = 0.5, .amsgrad = true}), 0.5},
+      {optim::RMSprop({.learning_rate = 0.5, .rho = 0.75}), 1},
+      {optim::Adagrad({.learning_rate = 0.5, .initial_accumulator = 0}), 0.5}};
+  for (const auto& [dtype, size] : {std::pair{DType::float32, 1e30}, std::pair{DType::float64, 1e200}})
+    for (auto [rule, distance] : rules) {
+      Parameter weight(tensor({1, 1, 1}, dtype));
+      Gradients gradients;
+      gradients.set(weight.id(), tensor({size, -size, 1}, dtype));
+      rule.update(std::vector<nn::NamedParameter>{{"weight", &weight}}, gradients);
+      const auto moved = weight.value().to_vector<double>();
+      CHECK(moved[0] == Approx(1 - distance).margin(1e-5));
+      CHECK(moved[1] == Approx(1 + distance));
+      CHECK(moved[2] == Approx(1 - distance).margin(1e-5));
+      // It goes on from there.
+      gradients.set(weight.id(), tensor({1, 1, 1}, dtype));
+      rule.update(std::vector<nn::NamedParameter>{{"weight", &weight}}, gradients);
+      CHECK(std::isfinite(max(weight.value()).item()));
+    }
+}
+
+TEST_CASE("a gradient that is not finite shows in the weights", "[optim][update]") {
+  for (optim::Optimizer rule : {optim::Optimizer(optim::Adam()), optim::Optimizer(optim::RMSprop()),
+                                optim::Optimizer(optim::Adagrad())})
+    for (const double bad : {not_a_number, std::numeric_limits<double>::infinity()}) {
+      Parameter weight(tensor({1}));
+      Gradients gradients;
+      gradients.set(weight.id(), tensor({bad}));
+      rule.update(std::vector<nn::NamedParameter>{{"weight", &weight}}, gradients);
+      CHECK_FALSE(std::isfinite(weight.value().item()));
+    }
 }
 
 TEST_CASE("an epsilon that is too small for the dtype does not divide 0 by 0", "[optim][update]") {
