@@ -32,7 +32,7 @@ struct Rule {
     // In units of the deviation, whose squares neither overflow nor vanish.
     Shape rows = x.shape();
     rows.back() = 1;
-    const Tensor unit = reshape(slice(moments, 1, {1, 2}), rows);
+    const Tensor unit = x.count() == 0 ? Tensor(1) : reshape(slice(moments, 1, {1, 2}), rows);
     const Tensor spread = variance(x * unit, -1, {.correction = 0, .keepdims = true});
     const Tensor scale = unit * rsqrt(spread + unit * epsilon * unit);
     const Tensor value = (x - mean(x, -1, kept)) * scale, inner = g * gain;
