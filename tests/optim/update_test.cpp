@@ -411,7 +411,7 @@ TEST_CASE("a step in float32 is that in float64 to the last places, for gradient
   }
 }
 
-TEST_CASE("a square that overflows makes no step, and NaN one to NaN", "[optim][update]") {
+TEST_CASE("a square that would overflow makes a step as any other, and NaN one to NaN", "[optim][update]") {
   Parameter weight(Tensor::from(std::vector<float>{1, 2, 3}));
   Gradients gradients;
   gradients.set(weight.id(),
@@ -419,7 +419,7 @@ TEST_CASE("a square that overflows makes no step, and NaN one to NaN", "[optim][
   optim::Adam adam;
   adam.update({{"weight", &weight}}, gradients);
   const auto values = weight.value().to_vector<float>();
-  CHECK(values[0] == 1);
+  CHECK(values[0] == Approx(0.999));
   CHECK(std::isnan(values[1]));
   CHECK(values[2] == 3);
 }
