@@ -7,6 +7,7 @@
 #include "fmt/format.h"
 #include "rill/tensor/create.h"
 #include "rill/tensor/error.h"
+#include "rill/tensor/utf8.h"
 #include "rill/train/atomic_file.h"
 #include "rill/train/checkpoint.h"
 
@@ -107,6 +108,17 @@ class Best {
   std::int64_t epoch_ = 0, waited_ = 0, seen_ = 0;
 };
 
+// A path as part of a name, which is UTF-8: in one that is not, the bytes beyond ASCII are escaped.
+std::string printable(const std::string& path) {
+  if (find_invalid_utf8(path) == std::string::npos) return path;
+  std::string out;
+  for (const char c : path) {
+    const auto byte = static_cast<unsigned char>(c);
+    out += byte < 0x80 ? std::string(1, c) : fmt::format("\\x{:02x}", byte);
+  }
+  return out;
+}
+
 constexpr std::string_view weight_prefix = "weight.";
 
 }  // namespace
@@ -182,7 +194,7 @@ Callback early_stopping(EarlyStopping options) {
 Callback best_checkpoint(std::string path, Monitor monitor) {
   auto best = std::make_shared<Best>(std::move(monitor));
   Callback callback;
-  callback.name = "best_checkpoint " + path;
+  callback.name = "best_checkpoint " + printable(path);
   callback.state = [best] { return best->state(); };
   callback.set_state = [best](const nn::State& state) { best->set_state(state); };
   callback.on_begin = [best, path](Training& training) {

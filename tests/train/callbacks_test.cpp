@@ -307,6 +307,17 @@ TEST_CASE("callbacks by which a checkpoint would not know whose state it holds a
   CHECK_THROWS_AS(flow::every(1, nullptr), ValueError);
 }
 
+TEST_CASE("the best checkpoint may lie at a path that is not UTF-8", "[train][callbacks]") {
+  const Folder folder;
+  Model model;
+  auto options = scored({1}, 1);
+  options.callbacks = {train::best_checkpoint(folder / "M\xfcller.json", by_score)};
+  train::fit(model, examples(), options);
+  const auto saved = train::read_checkpoint(folder / "M\xfcller.json");
+  REQUIRE(saved.callbacks.size() == 1);
+  CHECK_THAT(saved.callbacks.begin()->first, ContainsSubstring("M\\xfcller.json"));
+}
+
 TEST_CASE("a place where no checkpoint can be written is named before the first step",
           "[train][callbacks][errors]") {
   const Folder folder;
