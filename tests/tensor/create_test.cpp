@@ -11,7 +11,7 @@ using namespace rill;
 
 namespace {
 
-constexpr double nan = std::numeric_limits<double>::quiet_NaN(),
+constexpr double not_a_number = std::numeric_limits<double>::quiet_NaN(),
                  infinity = std::numeric_limits<double>::infinity();
 
 }  // namespace
@@ -46,14 +46,14 @@ TEST_CASE("braces are nested as the axes are", "[tensor][create]") {
 TEST_CASE("what is made of numbers refuses those that its dtype does not hold", "[tensor][create]") {
   CHECK_THROWS_WITH(tensor({1, 2.5}, DType::int64),
                     "tensor: int64 cannot hold 2.5, which is not a whole number");
-  CHECK_THROWS_AS(tensor({nan}, DType::int64), ValueError);
+  CHECK_THROWS_AS(tensor({not_a_number}, DType::int64), ValueError);
   CHECK_THROWS_AS(tensor({{1e19}}, DType::int64), ValueError);
   CHECK_THROWS_AS(tensor({std::numeric_limits<std::uint64_t>::max()}), ValueError);
   CHECK(tensor({-1, 2}, DType::int64).to_vector<std::int64_t>() == std::vector<std::int64_t>{-1, 2});
   CHECK_THROWS_AS(full({2}, 0.5, DType::int64), ValueError);
   CHECK_THROWS_AS(full({2}, infinity, DType::int64), ValueError);
   CHECK_THROWS_AS(pad(tensor({1}, DType::int64), {{1, 1}}, 0.5), ValueError);
-  CHECK(std::isnan(full({1}, nan).item()));
+  CHECK(std::isnan(full({1}, not_a_number).item()));
   CHECK(cast(tensor({2.5}), DType::int64).item() == 2);  // a cast truncates, as it says
 }
 
@@ -68,10 +68,10 @@ TEST_CASE("arange is a range of numbers that the dtype holds", "[tensor][create]
   CHECK_THROWS_WITH(arange(3.7), "arange: 3.7 is not a whole number");
   CHECK_THROWS_WITH(arange(0, 5, 2.5, DType::int64),
                     "arange: int64 cannot hold 2.5, which is not a whole number");
-  CHECK_THROWS_AS(arange(nan), ValueError);
+  CHECK_THROWS_AS(arange(not_a_number), ValueError);
   CHECK_THROWS_AS(arange(infinity), ValueError);
   CHECK_THROWS_AS(arange(0, 1, 0), ValueError);
-  for (double bad : {nan, infinity, -infinity}) {
+  for (double bad : {not_a_number, infinity, -infinity}) {
     CHECK_THROWS_AS(arange(bad, 1), ValueError);
     CHECK_THROWS_AS(arange(0, bad), ValueError);
     CHECK_THROWS_AS(arange(0, 1, bad), ValueError);
