@@ -192,6 +192,7 @@ bool keeps_more(const Tensor& x) {
 }  // namespace
 
 std::vector<Tensor> checkpoint(Function f, const std::vector<Tensor>& inputs) {
+  detail::require_function("checkpoint", f);
   if (!detail::active()) return results_of(f, inputs);
   Recording& recording = *detail::active();
   const Mark mark(recording);

@@ -55,6 +55,7 @@ Tensor cotangent_for(const Tensor& y) { return Generator(20).uniform(y.shape(), 
 
 GradcheckResult gradcheck(const DifferentiableFunction& f, const std::vector<Tensor>& inputs,
                           GradcheckOptions options) {
+  detail::require_function("gradcheck", f);
   for (std::size_t i = 0; i < inputs.size(); ++i) require_float64(inputs[i], fmt::format("input {}", i));
   const Tensor y = f(inputs);
   require_float64(y, "the result");

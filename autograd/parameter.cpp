@@ -106,8 +106,10 @@ Tensor Parameter::on_tape() const {
   return alias;
 }
 
-OnParameterUse::OnParameterUse(Function f)
-    : f_(std::move(f)), outer_(std::exchange(detail::on_parameter_use, &f_)) {}
+OnParameterUse::OnParameterUse(Function f) : f_(std::move(f)), outer_(detail::on_parameter_use) {
+  detail::require_function("OnParameterUse", f_);
+  detail::on_parameter_use = &f_;
+}
 
 OnParameterUse::~OnParameterUse() { detail::on_parameter_use = outer_; }
 

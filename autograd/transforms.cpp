@@ -3,6 +3,7 @@
 #include "rill/autograd/ops.h"
 #include "rill/autograd/tape.h"
 #include "rill/tensor/create.h"
+#include "rill/tensor/error.h"
 
 namespace rill {
 namespace {
@@ -20,10 +21,12 @@ Shape joined(const Shape& a, const Shape& b) {
 }  // namespace
 
 Function grad(Function f) {
+  detail::require_function("grad", f);
   return [f = std::move(f)](const Tensor& x) { return value_and_grad(f, x).gradient; };
 }
 
 ValueAndGradient value_and_grad(const Function& f, const Tensor& x) {
+  detail::require_function("value_and_grad", f);
   Tape tape;
   const Tensor source = tape.watch(x);
   Tensor value = f(source);
@@ -32,6 +35,7 @@ ValueAndGradient value_and_grad(const Function& f, const Tensor& x) {
 }
 
 ValueAndGradient vjp(const Function& f, const Tensor& x, const Tensor& cotangent) {
+  detail::require_function("vjp", f);
   detail::require_values("vjp", x, cotangent);
   Tape tape;
   const Tensor source = tape.watch(x);
@@ -41,6 +45,7 @@ ValueAndGradient vjp(const Function& f, const Tensor& x, const Tensor& cotangent
 }
 
 Tensor jvp(const Function& f, const Tensor& x, const Tensor& tangent) {
+  detail::require_function("jvp", f);
   detail::require_values("jvp", x, tangent);
   Tape outer;
   Tensor cotangent, pulled_back;
@@ -55,6 +60,7 @@ Tensor jvp(const Function& f, const Tensor& x, const Tensor& tangent) {
 }
 
 Tensor jacobian(const Function& f, const Tensor& x) {
+  detail::require_function("jacobian", f);
   Tape tape;
   const Tensor source = tape.watch(x);
   const Tensor value = f(source);
@@ -76,6 +82,7 @@ Tensor hvp(const Function& f, const Tensor& x, const Tensor& tangent) {
 
 std::vector<Gradients> per_example_gradients(const std::function<Tensor(std::int64_t)>& loss,
                                              std::int64_t examples) {
+  detail::require_function("per_example_gradients", loss);
   std::vector<Gradients> out;
   for (std::int64_t i = 0; i < examples; ++i) {
     Tape tape;

@@ -21,6 +21,7 @@ std::string_view name(Activation activation) {
 }
 
 Tensor activate(const Tensor& x, Activation activation) {
+  rill::detail::require_values("activate", x);
   return activations::with(activation, [&](auto f) -> Tensor { return f(x); });
 }
 

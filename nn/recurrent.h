@@ -13,6 +13,7 @@
 #include "rill/autograd/place.h"
 #include "rill/autograd/tape.h"
 #include "rill/nn/fields.h"
+#include "rill/tensor/error.h"
 
 namespace rill::nn {
 
@@ -208,6 +209,7 @@ class Recurrent {
   Recurrent(const RecurrentOptions& options, const std::function<C(std::int64_t layer, bool backwards)>& make)
       : options_(options) {
     detail::check(options);
+    rill::detail::require_function("Recurrent", make);
     for (std::int64_t layer = 0; layer < options.layers; ++layer)
       for (int direction = 0; direction < (options.bidirectional ? 2 : 1); ++direction)
         cells_.push_back(make(layer, direction == 1));

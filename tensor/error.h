@@ -36,4 +36,13 @@ class FileError : public Error {
   using Error::Error;
 };
 
+namespace detail {
+
+/// Throws ValueError, naming what was called, for a std::function that is empty.
+template <class F>
+void require_function(const char* where, const F& f) {
+  if (!f) throw ValueError(std::string(where) + ": the function is empty; expected one that can be called");
+}
+
+}  // namespace detail
 }  // namespace rill

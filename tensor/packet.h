@@ -40,7 +40,8 @@ struct Condition {
   xsimd::batch_bool<T, A> bits;
 
   Condition(xsimd::batch_bool<T, A> b) : bits(b) {}
-  Condition(bool b) : bits(b) {}
+  // xsimd 8 makes lanes of 1 of a true bool, where all bits are to be set.
+  Condition(bool b) : bits(xsimd::batch<T, A>(T(0)) == xsimd::batch<T, A>(T(b ? 0 : 1))) {}
   friend Condition operator!(Condition a) { return {!a.bits}; }
   friend Condition operator&&(Condition a, Condition b) { return {a.bits && b.bits}; }
   friend Condition operator||(Condition a, Condition b) { return {a.bits || b.bits}; }

@@ -61,7 +61,7 @@ Tensor gelu(const Tensor& x) {
   const Tensor cdf = normal_cdf(stop_gradient(x));
   return record("gelu", kernels::mul(kernels::maximum(x, -end_of_normal), cdf), wrt(x, [x](const Tensor& g) {
                   const Tensor inside = clamp(x, -end_of_normal, end_of_normal);
-                  return g * (normal_cdf(x) + inside * normal_density(x));
+                  return g * (normal_cdf(inside) + inside * normal_density(inside));
                 }));
 }
 

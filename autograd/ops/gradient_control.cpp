@@ -46,6 +46,7 @@ Tensor stop_gradient(const Tensor& x) {
 }
 
 Tensor on_gradient(const Tensor& x, std::function<Tensor(const Tensor&)> f) {
+  detail::require_function("on_gradient", f);
   return record("on_gradient", x, wrt(x, [f = std::move(f)](const Tensor& g) {
                   Tensor changed = f(g);
                   if (!changed.defined())

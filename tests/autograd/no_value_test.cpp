@@ -198,3 +198,22 @@ TEST_CASE("an optimiser refuses a gradient without a value and changes nothing",
   CHECK_THROWS_AS(gradients *= 2, ValueError);
   CHECK(model.kernel.value().to_vector<float>() == before);
 }
+
+TEST_CASE("an empty function is refused where one is given", "[autograd][errors]") {
+  const Tensor x = ones({2});
+  const std::function<Tensor(const Tensor&)> empty;
+  check_all({{"grad", [] { grad(nullptr); }},
+             {"value_and_grad", [&] { value_and_grad(empty, x); }},
+             {"vjp", [&] { vjp(empty, x, x); }},
+             {"jvp", [&] { jvp(empty, x, x); }},
+             {"jacobian", [&] { jacobian(empty, x); }},
+             {"hessian", [&] { hessian(empty, x); }},
+             {"hvp", [&] { hvp(empty, x, x); }},
+             {"per_example_gradients", [] { per_example_gradients(nullptr, 0); }},
+             {"on_gradient", [&] { on_gradient(x, empty); }},
+             {"OnParameterUse", [] { const OnParameterUse use(nullptr); }},
+             {"gradcheck", [&] { gradcheck(nullptr, {x}); }},
+             {"checkpoint", [&] { checkpoint(nullptr, {x}); }},
+             {"Recurrent", [] { nn::Recurrent<nn::LSTMCell>({}, nullptr); }}});
+  CHECK_THROWS_WITH(jacobian(empty, x), "jacobian: the function is empty; expected one that can be called");
+}
