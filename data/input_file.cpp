@@ -21,7 +21,7 @@ namespace {
 // Opening a pipe waits for who writes into it, unless told not to.
 std::FILE* open_for_reading(const std::string& path) {
   if (path.find('\0') != std::string::npos)
-    throw FileError(fmt::format("{}: a path with a zero byte after this", path.c_str()));
+    throw FileError(fmt::format("{}: expected a path without zero bytes", path.c_str()));
   const int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
   if (descriptor < 0) fail(path, "opened", errno);
   std::FILE* stream = ::fdopen(descriptor, "rb");

@@ -76,7 +76,8 @@ int run(int argc, char** argv) {
   std::int64_t epochs = 4, batch_size = 32, limit = 60000, seed = 1;
   double learning_rate = 1e-4, decay = 1e-6;
   int thread_count = threads();
-  std::string folder = "data/mnist", checkpoint, history_path, what, precision = "float32";
+  std::string folder = "data/mnist", checkpoint, history_path, precision = "float32";
+  std::optional<std::string> what;
   bool resume = false;
 
   CLI::App app("Trains an LSTM to read handwritten digits row by row, and lets it read one.");
@@ -105,19 +106,30 @@ int run(int argc, char** argv) {
       "Train and keep the result:   mnist_lstm --checkpoint lstm.json --history lstm.csv\n"
       "Stop it with Ctrl-C, go on:  mnist_lstm --checkpoint lstm.json --resume\n"
       "Read test image 17:          mnist_lstm --checkpoint lstm.json --predict 17");
-  CLI11_PARSE(app, argc, argv);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::Success& success) {
+    return app.exit(success);  // --help
+  } catch (const CLI::ParseError& error) {
+    throw ValueError(error.what());
+  }
+  for (const char* flag : {"--checkpoint", "--history", "--predict"})
+    if (app.count(flag) > 0 && app.get_option(flag)->as<std::string>().empty())
+      throw ValueError(fmt::format("{} is empty; expected a name", flag));
+  if (!history_path.empty() && history_path == checkpoint)
+    throw ValueError(fmt::format("--history and --checkpoint are both {}; expected two files", checkpoint));
 
   set_threads(thread_count);
   if (precision == "bf16") set_matmul_precision(Precision::bfloat16);
   rill::seed(static_cast<std::uint64_t>(seed));
   Classifier model;
-  if ((resume || !what.empty()) && !std::filesystem::is_regular_file(checkpoint))
+  if ((resume || what) && !std::filesystem::is_regular_file(checkpoint))
     throw ValueError("--resume and --predict need --checkpoint with the file of an earlier run");
   if (!history_path.empty()) train::History::check_path(history_path);
   const auto [training, test] = data::load_mnist(folder);
-  if (!what.empty()) {
+  if (what) {
     train::load(model, checkpoint);
-    predict(model, what, test);
+    predict(model, *what, test);
     return 0;
   }
   fmt::print("{}", nn::summary(model));

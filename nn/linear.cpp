@@ -18,6 +18,7 @@ Linear::Linear(std::int64_t in, std::int64_t out, const LinearOptions& options) 
 }
 
 Tensor Linear::operator()(const Tensor& x) const {
+  rill::detail::require_values("Linear", x);
   if (x.rank() == 0 || x.size(-1) != kernel.shape()[0])
     throw ShapeError(fmt::format("Linear: an input of shape {}; expected {} on the last axis",
                                  to_string(x.shape()), kernel.shape()[0]));

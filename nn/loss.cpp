@@ -12,6 +12,7 @@ namespace rill::nn {
 namespace {
 
 void check_labels(const Tensor& scores, const Tensor& labels, const char* loss) {
+  rill::detail::require_values(loss, scores, labels);
   if (labels.dtype() != DType::int64)
     throw DTypeError(fmt::format("{}: labels have dtype {}; expected int64", loss, name(labels.dtype())));
   Shape expected = scores.shape();
@@ -31,6 +32,7 @@ void check_range(const Tensor& labels, std::int64_t classes, const std::optional
 }
 
 void check_same_shape(const Tensor& predictions, const Tensor& targets, const char* loss) {
+  rill::detail::require_values(loss, predictions, targets);
   if (!(predictions.shape() == targets.shape()))
     throw ShapeError(fmt::format("{}: predictions {} and targets {} differ in shape", loss,
                                  to_string(predictions.shape()), to_string(targets.shape())));

@@ -300,6 +300,7 @@ Tensor zero_state(std::int64_t batch, std::int64_t hidden, DType dtype) {
 UntypedResult run_recurrent(const std::vector<CellReference>& cells, const RecurrentOptions& options,
                             const Tensor& x, const std::vector<std::vector<Tensor>>& initial,
                             const Tensor& lengths, const Tensor& mask, std::vector<CellTrace>* traces) {
+  rill::detail::require_values("Recurrent", x);
   if (x.rank() != 3)
     throw ShapeError(fmt::format("Recurrent: an input of shape {}; expected [batch, time, features]",
                                  to_string(x.shape())));
@@ -312,13 +313,13 @@ UntypedResult run_recurrent(const std::vector<CellReference>& cells, const Recur
   const std::size_t directions = options.bidirectional ? 2 : 1;
 
   if (traces) traces->resize(cells.size());
-  // Time-major inside, so that a step's rows lie together.
-  Tensor sequence = permute(x, {1, 0, 2});
   const auto without_padding = [&](const Tensor& steps) {
     return counting.all() ? steps : where(counting.counts(), steps, 0);
   };
-  // What stands at a step that does not count would reach the parameters' gradients, as 0 times NaN is NaN.
-  sequence = without_padding(sequence);
+  // Time-major inside, so that a step's rows lie together. What stands at a step that does not count would
+  // reach the parameters' gradients, as 0 times NaN is NaN.
+  Tensor sequence = counting.all() ? permute(x, {1, 0, 2})
+                                   : permute(where(permute(counting.counts(), {1, 0, 2}), x, 0), {1, 0, 2});
   UntypedResult result;
   for (std::size_t first = 0; first < cells.size(); first += directions) {
     if (first > 0) sequence = dropout(sequence, options.dropout);

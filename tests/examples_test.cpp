@@ -120,6 +120,10 @@ TEST_CASE("the MNIST example says in a sentence what is wrong, before it trains"
   refused(data + "--history " + path + "/h.txt", "ends neither in .json nor in .csv");
   refused(data + "--history " + path + "/none/h.csv", "none/h.csv");
   refused(" --data " + path + "/none", "none/");
+  for (const std::string flag : {"--checkpoint", "--history", "--predict"})
+    refused(data + flag + " \"\"", flag + " is empty; expected a name");
+  refused(data + "--checkpoint " + checkpoint + " --history " + checkpoint, "expected two files");
+  refused(data + "--limit 0", "--limit");
   for (const std::string index : {"99999999999999999999", "-5", "10"})
     refused(data + "--checkpoint " + checkpoint + " --predict " + index,
             "--predict " + index + ": there is no such test image; expected 0 to 9");

@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cerrno>
 #include <chrono>
@@ -81,7 +82,15 @@ void check_regular(const std::string& path, const struct stat& status) {
                                                            : "device"));
 }
 
-bool is_temporary(std::string_view name) { return name.starts_with(prefix) && name.ends_with(suffix); }
+// Three hexadecimal numbers between the two, as temporary_name() makes them.
+bool is_temporary(std::string_view name) {
+  if (!name.starts_with(prefix) || !name.ends_with(suffix) || name.size() < prefix.size() + suffix.size())
+    return false;
+  name.remove_prefix(prefix.size());
+  name.remove_suffix(suffix.size());
+  return name.find_first_not_of("0123456789abcdef-") == std::string_view::npos &&
+         std::count(name.begin(), name.end(), '-') == 2;
+}
 
 std::string temporary_name() {
   static std::atomic<unsigned> counter{0};

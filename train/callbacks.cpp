@@ -43,6 +43,8 @@ class Best {
 
   /// Whether the newest epoch improves on the best one.
   bool improved(const History& history) {
+    if (history.epochs.empty())
+      throw ValueError("callback: the history holds no epoch, as another callback has changed it");
     const History::Epoch& epoch = history.epochs.back();
     const double* value = find(epoch);
     if (value) return see(epoch.number, *value);
@@ -55,6 +57,11 @@ class Best {
   /// was written without this callback. Whether the last of them is now the best; those without the metric
   /// are skipped.
   bool replay(const History& history) {
+    if (epoch_ > seen_ || waited_ > seen_ || seen_ > static_cast<std::int64_t>(history.epochs.size()))
+      throw ValueError(
+          fmt::format("callback: its state has seen {} epochs, of which {} was the best {} epochs ago; the "
+                      "history has {}",
+                      seen_, epoch_, waited_, history.epochs.size()));
     bool last_is_best = false;
     for (const History::Epoch& epoch : history.epochs)
       if (const double* value = find(epoch); value && epoch.number > seen_)

@@ -158,8 +158,9 @@ Checkpoint to_checkpoint(const JsonPlace& content) {
   checkpoint.weights = to_state(content["weights"]);
   checkpoint.optimizer = to_optimizer(content["optimizer"]);
   // What follows is not in the files of the first version.
-  checkpoint.total_steps = content.has("total_steps") ? content["total_steps"].count()
-                                                      : std::max(checkpoint.step, checkpoint.optimizer.step);
+  checkpoint.total_steps = content.has("total_steps")
+                               ? content["total_steps"].count()
+                               : std::max(checkpoint.epoch + checkpoint.step, checkpoint.optimizer.step);
   if (content.has("batching")) checkpoint.batching = to_batching(content["batching"]);
   checkpoint.loss_weight = content.has("loss_weight") ? at_least_0(content["loss_weight"])
                                                       : static_cast<double>(checkpoint.examples);

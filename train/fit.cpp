@@ -35,8 +35,10 @@ class Means {
   }
   Figures figures() const {
     Figures out;
-    for (std::size_t i = 0; i < totals_.size(); ++i)
-      out.emplace_back(name(i), totals_[i] / (i == 0 ? loss_weight_ : static_cast<double>(examples_)));
+    for (std::size_t i = 0; i < totals_.size(); ++i) {
+      const double over = i == 0 ? loss_weight_ : static_cast<double>(examples_);
+      out.emplace_back(name(i), over == 0 ? std::numeric_limits<double>::quiet_NaN() : totals_[i] / over);
+    }
     return out;
   }
   void save_to(Checkpoint& checkpoint) const {
@@ -172,7 +174,7 @@ std::string to_string(const Batching& batching) {
 void check_resumes(const Checkpoint& from, const FitOptions& options, const Batching& batching,
                    std::int64_t steps, const Means& means) {
   std::vector<std::string> problems;
-  if (from.epoch < 0 || from.step < 0 || from.total_steps < from.step)
+  if (from.epoch < 0 || from.step < 0 || from.total_steps < from.epoch + from.step)
     problems.push_back(fmt::format("it counts {} epochs, {} steps after them and {} steps in all", from.epoch,
                                    from.step, from.total_steps));
   else if (from.epoch > options.epochs || (from.epoch == options.epochs && from.step > 0))
@@ -233,7 +235,6 @@ class Run {
       failure = std::current_exception();
     }
     end(failure);
-    if (interrupt_.requested()) history_.stopped_by_signal = interrupt_.signal();
     return history_;
   }
 
@@ -263,12 +264,15 @@ class Run {
       state_.total_steps = from.total_steps;
       begin_callbacks(&from);
     } catch (...) {
-      for (std::size_t i = 0; i < remembered.size(); ++i)
-        if (options_.callbacks[i].set_state) options_.callbacks[i].set_state(remembered[i]);
+      const std::exception_ptr failure = std::current_exception();
       random_.set_state(random);
       nn::load_state(model_, weights, "fit");
       options_.optimizer.set_state(parameters_, optimizer);
-      throw;
+      for (std::size_t i = 0; i < remembered.size(); ++i) try {
+          if (options_.callbacks[i].set_state) options_.callbacks[i].set_state(remembered[i]);
+        } catch (const Error&) {  // the first error is the one to tell
+        }
+      std::rethrow_exception(failure);
     }
   }
 
@@ -315,6 +319,10 @@ class Run {
     epoch_random_ = random_.state();
     state_.figures = figures;
     call(&Callback::on_epoch);
+    if (history_.epochs.size() != static_cast<std::size_t>(epoch_))
+      throw ValueError(
+          fmt::format("fit: a callback left {} epochs in the history after epoch {}; expected {}",
+                      history_.epochs.size(), epoch_, epoch_));
     if (!options_.checkpoint.empty()) save(options_.checkpoint);
     if (interrupt_.requested() && epoch_ < options_.epochs) stop_for_signal();
   }
@@ -361,6 +369,7 @@ class Run {
   // In the middle of an epoch, or between two, where the checkpoint has been written.
   void stop_for_signal() {
     state_.stop = true;
+    history_.stopped_by_signal = interrupt_.signal();
     const std::string where =
         done_ > 0 ? fmt::format("step {} of epoch {}", done_, epoch_ + 1) : fmt::format("epoch {}", epoch_);
     if (options_.checkpoint.empty()) {

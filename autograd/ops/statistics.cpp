@@ -69,7 +69,7 @@ Tensor standard_deviation(const Tensor& x, const Axes& axes, VarianceOptions opt
   const Tensor value = root(stop_gradient(x), r, options.keepdims,
                             [&](const Tensor& of, bool keepdims) { return variance_of(of, r, n, keepdims); });
   return record("standard_deviation", value, wrt(x, [x, r, n](const Tensor& g, const Tensor& y) {
-                  return reshape(divide_or_zero(g, y * n), r.kept) * deviation(x, r);
+                  return reshape(g, r.kept) * divide_or_zero(deviation(x, r), reshape(y * n, r.kept));
                 }));
 }
 
@@ -81,7 +81,7 @@ Tensor norm(const Tensor& x, const Axes& axes, ReduceOptions options) {
     return kernels::sum(kernels::square(of), r.axes, keepdims);
   });
   return record("norm", value, wrt(x, [x, kept = r.kept](const Tensor& g, const Tensor& y) {
-                  return reshape(divide_or_zero(g, y), kept) * x;
+                  return reshape(g, kept) * divide_or_zero(x, reshape(y, kept));
                 }));
 }
 

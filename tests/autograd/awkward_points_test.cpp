@@ -284,6 +284,22 @@ TEST_CASE("norms and deviations of very large and very small numbers", "[autogra
     CHECK(by[1] == Approx(-0.5));
     CHECK(by[4] == 0);
     CHECK(norm(slice(x, {0}), {}, {.keepdims = true}).shape() == Shape{1});
+    const auto curvature = [&](const Function& f, const Tensor& at, const Tensor& tangent) {
+      auto values = hvp(f, at, tangent).to_vector<double>();
+      for (double& value : values) value *= size;
+      return values;
+    };
+    const auto of_norm = curvature([](const Tensor& t) { return norm(t); }, tensor({size, 2 * size}, dtype),
+                                   tensor({1, 0}, dtype));
+    CHECK(of_norm[0] == Approx(4 / std::pow(5, 1.5)));
+    CHECK(of_norm[1] == Approx(-2 / std::pow(5, 1.5)));
+    const Function deviation_of = [](const Tensor& t) {
+      return standard_deviation(t, {}, {.correction = 0});
+    };
+    const auto of_deviation =
+        curvature(deviation_of, tensor({size, 2 * size, 4 * size}, dtype), tensor({1, 0, 0}, dtype));
+    const auto ordinary = hvp(deviation_of, numbers({1, 2, 4}), numbers({1, 0, 0})).to_vector<double>();
+    for (std::size_t i = 0; i < 3; ++i) CHECK(of_deviation[i] == Approx(ordinary[i]).epsilon(1e-4));
   }
   CHECK(norm(numbers({infinity, 1})).item() == infinity);
   CHECK(std::isnan(norm(numbers({not_a_number, 1})).item()));

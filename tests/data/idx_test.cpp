@@ -178,7 +178,7 @@ TEST_CASE("a file that is not there, or is a folder, is refused", "[data][idx]")
   CHECK(message([&] { data::read_idx(path + "/nothing", 1); }) ==
         path + "/nothing: cannot be opened: No such file or directory");
   CHECK(message([&] { data::read_idx(path + std::string("/a\0b", 4), 1); }) ==
-        path + "/a: a path with a zero byte after this");
+        path + "/a: expected a path without zero bytes");
   CHECK(message([&] { data::read_idx(path, 1); }) == path + ": a folder, where a file was expected");
 }
 

@@ -145,6 +145,16 @@ TEST_CASE("a run with finite values goes through, with the same result", "[nn][c
   CHECK(max(abs(gradient(true) - gradient(false))).item() < 1e-14);
 }
 
+TEST_CASE("padding is not looked at, whatever it holds", "[nn][check_finite]") {
+  nn::LSTM lstm(2, hidden);
+  const double none = std::numeric_limits<double>::quiet_NaN();
+  Tape tape;
+  tape.check_finite();
+  const Tensor x = tape.watch(tensor({{{1, 2}, {none, none}}, {{3, 4}, {5, 6}}}));
+  const Tensor last = lstm(x, {.lengths = Tensor::from(std::vector<std::int64_t>{1, 2})}).last;
+  CHECK(tape.gradient(sum(last), x).to_vector<float>()[2] == 0);
+}
+
 TEST_CASE("a tape explains itself by operation and by place", "[nn][explain]") {
   seed(3);
   Model model;

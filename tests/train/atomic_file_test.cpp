@@ -259,6 +259,7 @@ TEST_CASE("nothing but what a killed process left is removed", "[train][files]")
   REQUIRE(::flock(locked, LOCK_EX | LOCK_NB) == 0);
   touch("c.json.partial");
   touch("victim");
+  touch(".rill-mine.partial");
   fs::create_hard_link(folder / "victim", folder / ".rill-7-8-9.partial");
   fs::create_symlink("victim", folder / ".rill-a-b-c.partial");
   REQUIRE(::mkfifo((folder / ".rill-d-e-f.partial").c_str(), 0600) == 0);
@@ -270,6 +271,7 @@ TEST_CASE("nothing but what a killed process left is removed", "[train][files]")
   CHECK(fs::exists(folder / ".rill-d-e-f.partial"));
   CHECK(read_text(folder / "c.json.partial") == "x");
   CHECK(read_text(folder / "victim") == "x");
+  CHECK(read_text(folder / ".rill-mine.partial") == "x");
   ::close(left);
   ::close(locked);
 }

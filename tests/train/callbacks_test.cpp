@@ -277,6 +277,50 @@ TEST_CASE("a callback of the user's own remembers, too", "[train][callbacks][res
     CHECK(optimizer.state().step == 0);
     CHECK(default_generator().state() == random);
     CHECK(epochs == 3);
+
+    // Even where it refuses what it remembered itself.
+    options.callbacks[0].set_state = [](const nn::State&) { throw ValueError("not mine"); };
+    CHECK_THROWS_WITH(train::fit(model, examples(), options), "fit: callback \"counter\": not mine");
+    CHECK(nn::equal(model, before));
+    CHECK(optimizer.state().step == 0);
+    CHECK(default_generator().state() == random);
+  }
+}
+
+TEST_CASE("a callback that empties the history ends training with an error", "[train][callbacks][errors]") {
+  const train::Callback empties{.on_epoch = [](train::Training& t) { t.history.epochs.clear(); }};
+  const auto fit_with = [](const std::vector<train::Callback>& callbacks) {
+    Model model;
+    auto options = scored({1, 2}, 2);
+    options.callbacks = callbacks;
+    train::fit(model, examples(), options);
+  };
+  CHECK_THROWS_WITH(fit_with({empties}),
+                    "fit: a callback left 0 epochs in the history after epoch 1; expected 1");
+  CHECK_THROWS_WITH(fit_with({empties, train::early_stopping({.monitor = by_score})}),
+                    "callback: the history holds no epoch, as another callback has changed it");
+}
+
+TEST_CASE("a state of early stopping that no run can have is refused", "[train][callbacks][resume]") {
+  const Folder folder;
+  Model model;
+  auto options = scored({1, 2, 3}, 2);
+  options.checkpoint = options.resume = folder / "c.json";
+  options.resume.clear();
+  options.callbacks = {train::early_stopping({.monitor = by_score})};
+  train::fit(model, examples(), options);
+  const train::Checkpoint good = train::read_checkpoint(options.checkpoint);
+  options.resume = options.checkpoint;
+  options.epochs = 3;
+  for (const char* number : {"waited", "seen", "epoch"}) {
+    CAPTURE(number);
+    train::Checkpoint bad = good;
+    for (auto& [name, value] : bad.callbacks.at("early_stopping of score"))
+      if (name == number) value = full({}, 77, DType::int64);
+    train::write_checkpoint(options.checkpoint, bad);
+    const Model before = model;
+    CHECK_THROWS_WITH(train::fit(model, examples(), options), ContainsSubstring("the history has 2"));
+    CHECK(nn::equal(model, before));
   }
 }
 

@@ -359,6 +359,8 @@ TEST_CASE("a history says which signal stopped its run; then signals have their 
     CHECK(after.sa_handler == before.sa_handler);
   }
   CHECK_FALSE(train::fit(model, sequences(100, 1), options(1)).stopped_by_signal);
+  // One that comes after the last step stops nothing.
+  CHECK_FALSE(raise_in(5, false).stopped_by_signal);
 }
 
 TEST_CASE("early stopping ends training and can put the best weights back", "[train][callbacks]") {
