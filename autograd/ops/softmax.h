@@ -4,9 +4,9 @@
 
 namespace rill {
 
-// Floating dtypes only. An element of -infinity cannot be: its softmax is 0 and so is its gradient. Where all
-// elements along the axis are, softmax gives zeros, whose gradients are 0, and log_softmax -infinity. Where
-// one is infinite or NaN, the result is NaN.
+// Floating dtypes only. An element of -infinity is excluded: its softmax is 0 and so is its gradient. Where
+// all elements along the axis are, softmax gives zeros, whose gradients are 0, and log_softmax -infinity.
+// Where one is infinite or NaN, the result is NaN.
 
 /// exp(x) divided by its sum along an axis, without overflow.
 Tensor softmax(const Tensor& x, std::int64_t axis = -1);
