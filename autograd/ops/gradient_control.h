@@ -30,8 +30,8 @@ Tensor reverse_gradient(const Tensor& x, double strength = 1);
 Tensor clip_gradient_value(const Tensor& x, double bound);
 
 /// The gradient of each example, which is a row of x [batch, ...], scaled to the length `bound` where it is
-/// longer; one whose length is not finite stays as it is. Throws ValueError unless the bound is above 0 and
-/// finite.
+/// longer; one whose length is not finite in its dtype stays as it is. Throws ValueError unless the bound is
+/// above 0 and finite.
 Tensor clip_gradient_norm(const Tensor& x, double bound);
 
 /// Normal noise of that standard deviation added to the gradient (Neelakantan et al. 2015), drawn in the

@@ -6,7 +6,8 @@ namespace rill {
 
 /// (x - mean) / sqrt(variance + epsilon) * gain + bias along the last axis, with the mean of squared
 /// deviations as variance (Ba et al. 2016, eq. 3 and 4). x [..., n], gain and bias [n] -> the shape of x.
-/// Throws ShapeError for other shapes, DTypeError for int64 and where dtypes differ.
+/// In float32 a row whose deviation is beyond 8e37 becomes the bias. Throws ShapeError for other shapes,
+/// DTypeError for int64 and where dtypes differ.
 Tensor layer_norm(const Tensor& x, const Tensor& gain, const Tensor& bias, double epsilon = 1e-5);
 
 /// added + layer_norm(x, gain, bias, epsilon) in one pass, written over `added` where nobody else has it:
