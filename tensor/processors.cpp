@@ -117,7 +117,8 @@ std::string group_in(std::string_view text, const Mount& mount) {
     take(line, ':');  // its number
     const std::string_view controllers = take(line, ':');
     if (!(mount.version_2 ? controllers.empty() : has(controllers, "cpu"))) continue;
-    const std::string_view root = mount.root == "/" ? "" : mount.root;
+    std::string_view root = mount.root;
+    if (root == "/") root = "";
     constexpr std::size_t longest = 4096;  // that a path can be
     if (line.size() > longest || !line.starts_with(root)) return "";
     line.remove_prefix(root.size());
